@@ -27,7 +27,7 @@ def prepare() -> None:
     if 'float' not in vars(numpy):
         numpy.float = float
     try:
-        import numpy.distutils.system_info  # noqa: F401
+        importlib.import_module('numpy.distutils.system_info')
     except ImportError:
         package = types.ModuleType('numpy.distutils')
         module = types.ModuleType('numpy.distutils.system_info')
