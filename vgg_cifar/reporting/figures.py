@@ -7,7 +7,7 @@ from matplotlib.figure import Figure as Canvas
 
 from vgg_cifar.atomic import replacing
 from vgg_cifar.reporting.lines import read_line
-from vgg_cifar.reporting.study_folder import StudyFolder
+from vgg_cifar.studies.study_folder import StudyFolder
 from vgg_cifar.studies.study import Figure
 
 # Okabe and Ito's colours, which the colour-blind can tell apart, ordered so that neighbours differ in

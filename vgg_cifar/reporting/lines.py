@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy
 
-from vgg_cifar.reporting.study_folder import StudyFolder
+from vgg_cifar.studies.study_folder import StudyFolder
 from vgg_cifar.studies.study import Figure, Panel, Variant
 
 

@@ -9,7 +9,7 @@ import jinja2
 from vgg_cifar.atomic import replacing
 from vgg_cifar.errors import InputError
 from vgg_cifar.reporting import figures, tables
-from vgg_cifar.reporting.study_folder import StudyFolder
+from vgg_cifar.studies.study_folder import StudyFolder
 
 
 def build(folder: StudyFolder) -> Path:

@@ -8,7 +8,7 @@ import numpy
 
 from vgg_cifar.atomic import replacing
 from vgg_cifar.reporting.lines import standard_error
-from vgg_cifar.reporting.study_folder import StudyFolder
+from vgg_cifar.studies.study_folder import StudyFolder
 from vgg_cifar.studies.study import Figure
 
 FINAL = {

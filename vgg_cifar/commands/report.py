@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from vgg_cifar.reporting import report
-from vgg_cifar.reporting.study_folder import StudyFolder
+from vgg_cifar.studies.study_folder import StudyFolder
 
 HELP = "rebuild a study's figures, tables and page from its run folders"
 EPILOG = """example:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from vgg_cifar.errors import InputError
 from vgg_cifar.reporting import report
-from vgg_cifar.reporting.study_folder import StudyFolder
+from vgg_cifar.studies.study_folder import StudyFolder
 from vgg_cifar.studies import STUDIES, get_study
 from vgg_cifar.studies.study import Figure, Study
 from vgg_cifar.sweeps import serial
