@@ -11,7 +11,7 @@ from typing import Any
 from vgg_cifar.errors import InputError
 from vgg_cifar.models.vgg import DEPTHS, FILTER_SIZES, POOLINGS
 from vgg_cifar.training.learning_rate import SCHEDULES
-from vgg_cifar.training.optimizers import OPTIMIZERS, check_options
+from vgg_cifar.training.optimizers import OPTIMIZERS, check_options, rate_name
 
 
 def _setting(default: Any, help: str, *flags: str, **argument: Any) -> Any:
@@ -77,6 +77,8 @@ class Settings:
             choices = setting.metadata.get('choices')
             self._check(setting.name, not choices or getattr(self, setting.name) in choices, f'one of {choices}')
         check_options(self.optimizer, self.lr, self.optimizer_options)
+        if self.lr_schedule != 'constant' and rate_name(self.optimizer) is None:
+            raise InputError(f'--lr-schedule is {self.lr_schedule}, but {self.optimizer} has no learning rate')
 
     def _check(self, name: str, fine: bool, expected: str) -> None:
         if not fine:
