@@ -3,4 +3,3 @@
 from vgg_cifar import chainer_compat
 
 chainer_compat.prepare()
-
