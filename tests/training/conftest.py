@@ -7,11 +7,11 @@ import pytest
 
 @pytest.fixture(scope='session')
 def tiny(tmp_path_factory):
-    """Path of an HDF5 file with 120 + 30 images of 3x8x8 in three classes that differ in colour."""
+    """Path of an HDF5 file with 240 + 30 images of 3x8x8 in three classes that differ in colour."""
     random = numpy.random.RandomState(0)
     path = tmp_path_factory.mktemp('data') / 'tiny.hdf5'
     with h5py.File(path, 'w') as file:
-        for part, count in (('train', 120), ('test', 30)):
+        for part, count in (('train', 240), ('test', 30)):
             y = numpy.arange(count, dtype='i4') % 3
             x = random.randint(0, 100, (count, 3, 8, 8))
             x[numpy.arange(count), y] += 100
@@ -25,4 +25,4 @@ def settings(tiny):
     """Settings of a run of a second or two."""
     from vgg_cifar.training.settings import Settings
 
-    return Settings(data=str(tiny), batch_size=20, epochs=3, dropout=0.2)
+    return Settings(data=str(tiny), batch_size=20, epochs=3, train_size=120, dropout=0.2)

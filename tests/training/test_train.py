@@ -3,6 +3,7 @@
 import json
 
 import chainer
+import h5py
 import numpy
 import pytest
 from chainer import serializers
@@ -17,6 +18,10 @@ TIMES = ('seconds', 'images_per_second', 'elapsed_time')
 
 def without_times(log):
     return [{name: value for name, value in entry.items() if name not in TIMES} for entry in log]
+
+
+def chosen(settings):
+    return load_data(settings).subset(settings.train_size, settings.validation_size, settings.test_size, settings.seed)
 
 
 def accuracy(model, x, y):
@@ -52,7 +57,7 @@ def test_model_file_holds_what_the_log_says(settings, tmp_path):
 
 def test_same_seed_same_bits(settings, tmp_path):
     for name, seed in (('one', 5), ('two', 5), ('three', 6)):
-        train(settings.replace(seed=seed), tmp_path / name)
+        train(settings.replace(seed=seed, epochs=2, batch_size=40), tmp_path / name)
     one, two, three = (without_times(RunFolder(tmp_path / name).log) for name in ('one', 'two', 'three'))
     assert one == two != three
 
@@ -66,7 +71,7 @@ def test_throughput_is_images_over_seconds(settings, tmp_path):
 def test_training_accuracy_is_the_mean_over_the_epochs_batches(settings, tmp_path):
     """As in the listing: measured on each batch as it is trained on, with dropout."""
     result = train(settings.replace(epochs=1, batch_size=120, dropout=0), tmp_path)
-    data = load_data(settings)
+    data = chosen(settings)
     numpy.random.seed(0)
     model = build_model(settings.replace(dropout=0), data)
     with chainer.using_config('train', True):
@@ -75,10 +80,10 @@ def test_training_accuracy_is_the_mean_over_the_epochs_batches(settings, tmp_pat
 
 
 def test_best_model_has_the_best_validation_accuracy(settings, tmp_path):
-    settings = settings.replace(validation_size=30, epochs=5)
+    settings = settings.replace(train_size=90, validation_size=30, batch_size=30, epochs=4)
     train(settings, tmp_path)
     scores = [entry['validation/main/accuracy'] for entry in RunFolder(tmp_path).log]
-    data = load_data(settings).subset(settings.train_size, settings.validation_size, None, settings.seed)
+    data = chosen(settings)
     model = build_model(settings, data)
     serializers.load_npz(tmp_path / 'best.npz', model)
     assert accuracy(model, data.x_validation, data.y_validation) == pytest.approx(max(scores))
@@ -120,8 +125,10 @@ def test_other_images_are_refused_and_the_same_ones_elsewhere_are_not(settings, 
     moved.write_bytes(tiny.read_bytes())
     train(settings.replace(data=str(moved)), tmp_path / 'run')
     (tmp_path / 'run' / 'result.json').unlink()
+    with h5py.File(moved, 'r+') as file:
+        file['X_train'][0] = 0
     with pytest.raises(InputError, match='started on other images'):
-        train(settings.replace(data='shapes10', train_size=60, test_size=10), tmp_path / 'run')
+        train(settings.replace(data=str(moved)), tmp_path / 'run')
 
 
 def test_too_large_a_batch_is_refused_and_leaves_nothing(settings, tmp_path):
@@ -138,12 +145,12 @@ def test_infinite_loss_ends_the_run(settings, tmp_path):
 
 def test_chance_ends_the_run(settings, tmp_path):
     """A learning rate too small to move anything: accuracy stays at one third."""
-    stuck = settings.replace(optimizer='sgd', lr=1e-12, epochs=6, chance_patience=4)
+    stuck = settings.replace(optimizer='sgd', lr=1e-12, batch_size=60, epochs=5, chance_patience=3)
     result = train(stuck, tmp_path / 'stopped')
     assert result['status'] == 'diverged'
     assert 'at chance' in result['reason']
-    assert result['epoch'] == 4
-    assert train(stuck.replace(chance_patience=0), tmp_path / 'regardless')['epoch'] == 6
+    assert result['epoch'] == 3
+    assert train(stuck.replace(chance_patience=0), tmp_path / 'regardless')['epoch'] == 5
 
 
 @pytest.mark.parametrize(
@@ -165,7 +172,7 @@ def test_schedules(settings, tmp_path, changes, rates, monkeypatch):
         original(trainer, **arguments)
 
     monkeypatch.setattr(chainer.training.Trainer, 'run', run)
-    train(settings.replace(optimizer='sgd', lr=0.1, epochs=4, **changes), tmp_path)
+    train(settings.replace(optimizer='sgd', lr=0.1, batch_size=60, epochs=4, **changes), tmp_path)
     assert seen == pytest.approx(rates)
 
 

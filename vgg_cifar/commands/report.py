@@ -6,8 +6,7 @@ from pathlib import Path
 from vgg_cifar.reporting import report
 from vgg_cifar.studies.study_folder import StudyFolder
 
-HELP = "rebuild a study's figures, tables and page from its run folders"
-EPILOG = """example:
+EXAMPLES = """example:
   vgg-cifar report results/smoke
 
 Trains nothing, and works in the middle of a sweep."""
@@ -15,6 +14,7 @@ Trains nothing, and works in the middle of a sweep."""
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the folder."""
+    parser.description, parser.epilog = __doc__, EXAMPLES
     parser.add_argument('folder', type=Path, metavar='DIR', help="a study's folder, made by `vgg-cifar reproduce`")
 
 

@@ -12,8 +12,7 @@ from vgg_cifar.studies.study import Figure, Study
 from vgg_cifar.sweeps import serial
 from vgg_cifar.training.train import load_data
 
-HELP = "rebuild a report's figures and tables"
-EPILOG = """examples:
+EXAMPLES = """examples:
   vgg-cifar reproduce ie598 --scale smoke -o results/smoke               every figure in minutes, synthetic images
   vgg-cifar reproduce ie598 --figure 6 --scale quick --data CIFAR10.hdf5 one figure, real images
   vgg-cifar reproduce ie598 --scale full --data CIFAR10.hdf5 -d 0        the report's own scale, on a GPU
@@ -24,6 +23,7 @@ and resumes what is not, and figures that share a run share its folder."""
 
 def add_arguments(parser: argparse.ArgumentParser, scale: str = 'quick') -> None:
     """Add the flags; `scale` is the default scale."""
+    parser.description, parser.epilog = __doc__, EXAMPLES
     parser.add_argument('report', metavar='REPORT', help=f'which report: {", ".join(STUDIES)}')
     parser.add_argument(
         '--figure', dest='figures', nargs='+', action='extend', metavar='ID', help='only these figures (default: all)'

@@ -8,8 +8,7 @@ from vgg_cifar.models import summary
 from vgg_cifar.training.settings import Settings
 from vgg_cifar.training.train import build_model, load_data, train
 
-HELP = 'train one network'
-EPILOG = """examples:
+EXAMPLES = """examples:
   vgg-cifar train --train-size 500 -b 50 -e 2 -o runs/first     a minute on two cores, synthetic images
   vgg-cifar train --data CIFAR10.hdf5 -d 0 -o runs/report       the report's own run, on the first GPU
   vgg-cifar train --depth A --no-batch-norm --summary           count the layers, train nothing
@@ -20,6 +19,7 @@ stop it at the end of a step, with a snapshot."""
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the flags: one for each setting, and those that do not define the run."""
+    parser.description, parser.epilog = __doc__, EXAMPLES
     Settings.add_arguments(parser)
     parser.add_argument('-d', '--device', default='-1', help='-1: the CPU; 0, 1, ... or @cupy:0: a GPU (default: -1)')
     parser.add_argument('-o', '--out', type=Path, default=Path('runs/train'), help='run folder (default: runs/train)')

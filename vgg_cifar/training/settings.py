@@ -50,7 +50,7 @@ class Settings:
     dropout: float = _setting(0.4, 'drop ratio; 0 for none', type=float)
     pooling: str = _setting('max', 'how each block halves the image', choices=tuple(POOLINGS))
     filter_size: int = _setting(3, 'of every convolution; the image keeps its size', type=int, choices=FILTER_SIZES)
-    optimizer: str = _setting('adam', "by Chainer's name", choices=tuple(OPTIMIZERS))
+    optimizer: str = _setting('adam', f"by Chainer's name: {', '.join(OPTIMIZERS)}", choices=tuple(OPTIMIZERS), metavar='NAME')
     lr: float | None = _setting(None, "learning rate (Adam's alpha); Chainer's default for the optimizer", type=float)
     optimizer_options: Mapping[str, float] = _setting({}, "the optimizer's other arguments, by Chainer's names, such as beta1=0.5", type=option, nargs='+', metavar='NAME=VALUE')  # fmt: skip
     weight_decay: float = _setting(0.0, "rate of Chainer's WeightDecay hook", type=float)

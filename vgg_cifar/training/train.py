@@ -1,6 +1,6 @@
 """From settings to a finished run folder."""
 
-from dataclasses import dataclass
+import math
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from chainer.training.updaters import StandardUpdater
 
 from vgg_cifar import datasets
 from vgg_cifar.datasets.image_data import ImageData
-from vgg_cifar.errors import InputError
+from vgg_cifar.errors import InputError, Interrupted
 from vgg_cifar.models import VGG
 from vgg_cifar.training import environment, optimizers, weights
 from vgg_cifar.training.batches import Batches
@@ -32,17 +32,6 @@ from vgg_cifar.training.progress import add_progress
 from vgg_cifar.training.run_folder import LOG, RunFolder
 from vgg_cifar.training.settings import Settings
 from vgg_cifar.training.snapshot import resume, snapshot
-
-
-class Interrupted(KeyboardInterrupt):
-    """A signal ended the run cleanly; the snapshot is in the folder and the same command resumes it."""
-
-    def __init__(self, number: int, folder: Path) -> None:
-        super().__init__(number, folder)
-        self.number = number
-
-    def __str__(self) -> str:
-        return f'stopped; {self.args[1]} holds a snapshot, the same command resumes it'
 
 
 def load_data(settings: Settings) -> ImageData:
@@ -64,7 +53,8 @@ def train(
         data: the images, where the caller has loaded them already; by default those that `settings` name.
 
     Returns:
-        dict: the content of result.json: ``status`` (``finished`` or ``diverged``), ``reason``, and the log's last entry.
+        dict: the content of result.json: ``status`` (``finished`` or ``diverged``), ``reason``, and the finite values of
+            the log's last entry.
 
     Raises:
         InputError: the folder holds a run with other settings or data, or is in use.
@@ -98,7 +88,8 @@ def train(
             trainer.get_extension('_Snapshot')(trainer)
             raise Interrupted(stop.received, folder.path)
         weights.save(folder.path / 'model.npz', model)
-        result = {'status': status, 'reason': reason, **(folder.log or [{}])[-1]}
+        last = {name: value for name, value in (folder.log or [{}])[-1].items() if math.isfinite(value)}
+        result = {'status': status, 'reason': reason, **last}
         folder.write('result.json', result)
         return result
 
