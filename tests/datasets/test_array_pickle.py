@@ -2,6 +2,7 @@
 
 import os
 import pickle
+from pathlib import Path
 
 import numpy
 import pytest
@@ -11,8 +12,8 @@ from hypothesis import strategies as st
 from vgg_cifar.datasets.array_pickle import read_pickle
 from vgg_cifar.errors import InputError
 
-# Written by Python 2.7.18 with NumPy 1.16.6:
-# cPickle.dumps({'labels': [3, 1], 'data': np.arange(6, dtype='u1').reshape(2, 3), 'filenames': ['a', 'b']}, 2)
+# Written by Python 2.7.18 with NumPy 1.16.6, protocol 2:
+# {'labels': [3, 1], 'data': np.arange(6, dtype='u1').reshape(2, 3), 'filenames': ['a', 'b']}
 OF_PYTHON_2 = (
     b'\x80\x02}q\x01(U\x06labelsq\x02]q\x03(K\x03K\x01eU\x04dataq\x04cnumpy.core.multiarray\n_reconstruct\nq\x05'
     b'cnumpy\nndarray\nq\x06K\x00\x85U\x01b\x87Rq\x07(K\x01K\x02K\x03\x86cnumpy\ndtype\nq\x08U\x02u1K\x00K\x01\x87R'
@@ -78,7 +79,7 @@ def hostile(folder):
 
 
 @pytest.mark.parametrize('protocol', [0, 2, 4, 5])
-@pytest.mark.parametrize('name', list(hostile(__import__('pathlib').Path('x'))))
+@pytest.mark.parametrize('name', list(hostile(Path())))
 def test_a_hostile_pickle_runs_nothing(tmp_path, name, protocol):
     numpy.save(tmp_path / 'evil.npy', object_array(Calls(os.system, f'touch {tmp_path / "ran"}')), True)
     content = pickle.dumps(hostile(tmp_path)[name], protocol)
@@ -145,12 +146,10 @@ def test_other_contents_are_refused(content, message):
         read_pickle(pickle.dumps(content, 2), 'batch')
 
 
-POSITIONS = st.lists(
-    st.tuples(st.integers(0, len(OF_PYTHON_2) - 1), st.integers(0, 255)), min_size=1, max_size=4
-)
+CHANGE = st.tuples(st.integers(0, len(OF_PYTHON_2) - 1), st.integers(0, 255))
 
 
-@given(changes=POSITIONS)
+@given(changes=st.lists(CHANGE, min_size=1, max_size=4))
 @example(changes=[(0, 0)])
 def test_a_bent_pickle_gives_arrays_or_one_clear_error(changes):
     content = bytearray(OF_PYTHON_2)

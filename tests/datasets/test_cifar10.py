@@ -3,10 +3,13 @@
 import functools
 import hashlib
 import http.server
+import io
 import json
+import pickle
 import stat
 import struct
 import sys
+import tarfile
 import threading
 import zlib
 
@@ -67,9 +70,6 @@ def test_no_archive_is_extracted_to_where_its_paths_point(tmp_path):
 
 
 def test_links_in_an_archive_are_not_followed(tmp_path):
-    import io
-    import tarfile
-
     (tmp_path / 'secret').write_bytes(tiny.binary_files()['test_batch.bin'])
     path = tmp_path / 'linked.tar'
     with tarfile.open(path, 'w') as tar:
@@ -124,7 +124,7 @@ def test_a_file_of_the_wrong_size(tmp_path):
     refused(tiny.archive(tmp_path / 'long.tgz', files, 'x'), 'data_batch_4.bin: found 100000 bytes')
 
 
-@pytest.mark.parametrize('keep', [0, 20, 5000, -9])
+@pytest.mark.parametrize('keep', [0, 20, 5000, -2000])
 def test_a_truncated_archive(tmp_path, keep):
     path = tiny.archive(tmp_path / 'cut.tar.gz', tiny.binary_files(), 'x')
     path.write_bytes(path.read_bytes()[:keep])
@@ -167,28 +167,24 @@ def test_a_hostile_pickle_in_a_folder_runs_nothing(tmp_path):
     ],
 )
 def test_a_pickle_of_something_else(tmp_path, content, message):
-    import pickle
-
     files = {**tiny.python_files(), 'test_batch': pickle.dumps(content, 2)}
     refused(tiny.folder(tmp_path / 'py', files), message)
 
 
-def png_header(width, height):
+def png_start(width, height):
+    """Return a PNG up to its first pixel."""
     header = b'IHDR' + struct.pack('>IIBBBBB', width, height, 8, 2, 0, 0, 0)
-    return b'\x89PNG\r\n\x1a\n' + struct.pack('>I', 13) + header + struct.pack('>I', zlib.crc32(header))
+    chunk = struct.pack('>I', 13) + header + struct.pack('>I', zlib.crc32(header))
+    return b'\x89PNG\r\n\x1a\n' + chunk + struct.pack('>I', 9) + b'IDAT'
 
 
 @pytest.mark.parametrize(
     'name, content, message',
     [
         ('test_batch.png', b'GIF89a', 'test_batch.png: not a readable PNG'),
-        ('test_batch.png', png_header(1024, 3), 'test_batch.png: not a readable PNG'),
-        (
-            'test_batch.png',
-            png_header(9000, 9000) + bytes(99),
-            'test_batch.png: found 9000 x 9000 RGB, expected 1024',
-        ),
-        ('test_batch.png', png_header(2**30, 2**30) + bytes(99), 'test_batch.png: not a readable PNG'),
+        ('test_batch.png', png_start(1024, 3), 'test_batch.png: not a readable PNG'),
+        ('test_batch.png', png_start(9000, 9000), 'test_batch.png: found 9000 x 9000 RGB, expected 1024 x 3'),
+        ('test_batch.png', png_start(2**30, 2**30), 'test_batch.png: not a readable PNG'),
         ('test_lables.json', b'[1,', 'test_lables.json: not JSON'),
         ('test_lables.json', b'[1, 2]', 'test_lables.json: expected a list of 3 labels'),
         ('test_lables.json', b'{"a": 1}', 'test_lables.json: expected a list of 3 labels'),

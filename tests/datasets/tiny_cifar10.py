@@ -57,7 +57,7 @@ def npm_files():
         PIL.Image.fromarray(numpy.ascontiguousarray(sheet)).save(png, 'PNG')
         files[f'{batch}.png'] = png.getvalue()
     labels = [rows(batch)[:, 0].tolist() for batch in BATCHES]
-    files['train_lables.json'] = json.dumps(sum(labels[:5], [])).encode()
+    files['train_lables.json'] = json.dumps([label for batch in labels[:5] for label in batch]).encode()
     files['test_lables.json'] = json.dumps(labels[5]).encode()
     return files
 
