@@ -257,8 +257,8 @@ def prepare() -> None:
 def prepare_script() -> None:
     """Add to `prepare` what an old script needs to run unmodified; for `vgg-cifar run` alone.
 
-    NumPy's former names are restored, and the processes that the script has multiprocessing start are prepared
-    too, before they import the script.
+    NumPy's former names are restored, and the processes that the script starts through multiprocessing are
+    prepared too, before they import the script.
     """
     prepare()
     _restore_numpy_names()
@@ -302,7 +302,7 @@ class _PrepareFirst:
     def __reduce__(self) -> tuple:
         package = str(Path(__file__).resolve().parents[1])
         source = (
-            f'import sys; sys.path[:] = {[*sys.path, package]!r}; '
+            f'import sys; sys.path[:] = {[*map(str, sys.path), package]!r}; '
             'from vgg_cifar import chainer_compat; chainer_compat.prepare_script()'
         )
         return exec, (source, {})
