@@ -5,7 +5,6 @@ is not touched, and `prepare` costs next to nothing. Nothing here imports Chaine
 """
 
 import builtins
-import importlib
 import importlib.machinery
 import importlib.metadata
 import os
@@ -45,6 +44,10 @@ def _needed_by(*modules: str) -> Callable:
     return register
 
 
+# What importing them raises where they are missing, or older than this Python.
+_UNUSABLE = (ImportError, AttributeError)
+
+
 def _restore(name: str, value: object) -> bool:
     """Give NumPy a name back, unless it has one of that name; return whether it had none."""
     import numpy
@@ -66,7 +69,7 @@ def _environment_check(module: types.ModuleType, load: Load) -> bool:
     """
     try:
         load()
-    except ImportError:
+    except _UNUSABLE:
         module.check = lambda: None  # type: ignore[attr-defined]
         return True
     return False
@@ -130,16 +133,16 @@ def _pkg_resources(module: types.ModuleType, load: Load) -> bool:
     imports the former. The substitute is theirs alone: nobody else's `import pkg_resources` finds it.
     """
     try:
-        importlib.import_module('pkg_resources')
-    except ImportError:
-        sys.modules['pkg_resources'] = _pkg_resources_substitute()
-        try:
-            load()
-        finally:
-            del sys.modules['pkg_resources']
-        return True
-    load()
-    return False
+        load()
+        return False
+    except _UNUSABLE:
+        pass
+    sys.modules['pkg_resources'] = _pkg_resources_substitute()
+    try:
+        load()
+    finally:
+        del sys.modules['pkg_resources']
+    return True
 
 
 def _pkg_resources_substitute() -> types.ModuleType:
@@ -220,8 +223,8 @@ AGE_WARNINGS: tuple[tuple[str, type[Warning], str], ...] = (
     (r'\s*`numpy\.distutils` is deprecated', DeprecationWarning, r'chainer\._environment_check$'),
     (r'msvccompiler is deprecated', DeprecationWarning, r'(setuptools\._)?distutils\.'),
     # pkg_resources/__init__.py, from setuptools 67.5 on and as a UserWarning from 80.9 on.
-    (r'pkg_resources is deprecated', DeprecationWarning, r'(chainer|vgg_cifar)\.'),
-    (r'pkg_resources is deprecated', UserWarning, r'(chainer|vgg_cifar)\.'),
+    (r'pkg_resources is deprecated', DeprecationWarning, r'chainer\.'),
+    (r'pkg_resources is deprecated', UserWarning, r'chainer\.'),
     # threading.py, for chainer/iterators/multiprocess_iterator.py.
     (r'setDaemon\(\) is deprecated', DeprecationWarning, r'chainer\.iterators\.multiprocess_iterator$'),
     # NumPy 2.4 or newer, for numpy.maximum(a, b, out) in chainer/dataset/convert.py.
