@@ -169,7 +169,7 @@ def _pkg_resources_substitute() -> types.ModuleType:
 
 @_needed_by('chainer.links.caffe.protobuf3.caffe_pb2')
 def _protobuf_in_python(module: types.ModuleType, load: Load) -> bool:
-    """Has protobuf use its Python implementation, the only one that reads code generated before 2022.
+    """Has protobuf 4 or newer use its Python implementation, the only one that takes code of 2020.
 
     chainer/links/caffe/protobuf3/caffe_pb2.py, behind CaffeFunction and the Caffe exporter, is such code. The
     choice is made once in a process, when protobuf is first imported.
@@ -178,6 +178,9 @@ def _protobuf_in_python(module: types.ModuleType, load: Load) -> bool:
     """
     variable = 'PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION'
     chosen = os.environ.get(variable)
+    if chosen == 'python' or importlib.metadata.version('protobuf').startswith('3.'):
+        load()
+        return False
     os.environ[variable] = 'python'
     try:
         load()
@@ -187,11 +190,10 @@ def _protobuf_in_python(module: types.ModuleType, load: Load) -> bool:
             'or import chainer.links.caffe before anything that uses protobuf'
         ) from error
     finally:
-        if chosen is None:
-            del os.environ[variable]
-        else:
+        del os.environ[variable]
+        if chosen is not None:
             os.environ[variable] = chosen
-    return chosen != 'python'
+    return True
 
 
 class _Finder:
@@ -222,6 +224,8 @@ AGE_WARNINGS: tuple[tuple[str, type[Warning], str], ...] = (
     # numpy/distutils/__init__.py and setuptools/_distutils/msvccompiler.py, on Python 3.11 or older.
     (r'\s*`numpy\.distutils` is deprecated', DeprecationWarning, r'chainer\._environment_check$'),
     (r'msvccompiler is deprecated', DeprecationWarning, r'(setuptools\._)?distutils\.'),
+    # chainer/_environment_check.py, for CuPy 8 or newer, where it still can be loaded.
+    (r'\s*-+\s*(CuPy|iDeep) \(\S+\) version', UserWarning, r'chainer\._environment_check$'),
     # pkg_resources/__init__.py, from setuptools 67.5 on and as a UserWarning from 80.9 on.
     (r'pkg_resources is deprecated', DeprecationWarning, r'chainer\.'),
     (r'pkg_resources is deprecated', UserWarning, r'chainer\.'),
