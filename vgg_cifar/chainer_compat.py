@@ -146,7 +146,6 @@ def _pkg_resources(module: types.ModuleType, load: Load) -> bool:
 
 
 def _pkg_resources_substitute() -> types.ModuleType:
-    # Comes with matplotlib; needed only by those who use chainer.testing.
     from packaging.requirements import Requirement
 
     class ResolutionError(Exception):
