@@ -1,3 +1,3 @@
-"""Chainer needs what importing the package prepares."""
+"""Prepares Chainer before any test module imports it."""
 
 import vgg_cifar  # noqa: F401

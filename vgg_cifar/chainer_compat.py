@@ -5,7 +5,6 @@ is not touched, and `prepare` costs next to nothing. Nothing here imports Chaine
 """
 
 import builtins
-import importlib
 import importlib.machinery
 import importlib.metadata
 import os
@@ -45,6 +44,10 @@ def _needed_by(*modules: str) -> Callable:
     return register
 
 
+# What importing them raises where they are missing, or older than this Python.
+_UNUSABLE = (ImportError, AttributeError)
+
+
 def _restore(name: str, value: object) -> bool:
     """Give NumPy a name back, unless it has one of that name; return whether it had none."""
     import numpy
@@ -66,7 +69,7 @@ def _environment_check(module: types.ModuleType, load: Load) -> bool:
     """
     try:
         load()
-    except ImportError:
+    except _UNUSABLE:
         module.check = lambda: None  # type: ignore[attr-defined]
         return True
     return False
@@ -130,20 +133,19 @@ def _pkg_resources(module: types.ModuleType, load: Load) -> bool:
     imports the former. The substitute is theirs alone: nobody else's `import pkg_resources` finds it.
     """
     try:
-        importlib.import_module('pkg_resources')
-    except ImportError:
-        sys.modules['pkg_resources'] = _pkg_resources_substitute()
-        try:
-            load()
-        finally:
-            del sys.modules['pkg_resources']
-        return True
-    load()
-    return False
+        load()
+        return False
+    except _UNUSABLE:
+        pass
+    sys.modules['pkg_resources'] = _pkg_resources_substitute()
+    try:
+        load()
+    finally:
+        del sys.modules['pkg_resources']
+    return True
 
 
 def _pkg_resources_substitute() -> types.ModuleType:
-    # Comes with matplotlib; needed only by those who use chainer.testing.
     from packaging.requirements import Requirement
 
     class ResolutionError(Exception):
@@ -166,7 +168,7 @@ def _pkg_resources_substitute() -> types.ModuleType:
 
 @_needed_by('chainer.links.caffe.protobuf3.caffe_pb2')
 def _protobuf_in_python(module: types.ModuleType, load: Load) -> bool:
-    """Has protobuf use its Python implementation, the only one that reads code generated before 2022.
+    """Has protobuf 4 or newer use its Python implementation, the only one that takes code of 2020.
 
     chainer/links/caffe/protobuf3/caffe_pb2.py, behind CaffeFunction and the Caffe exporter, is such code. The
     choice is made once in a process, when protobuf is first imported.
@@ -175,6 +177,9 @@ def _protobuf_in_python(module: types.ModuleType, load: Load) -> bool:
     """
     variable = 'PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION'
     chosen = os.environ.get(variable)
+    if chosen == 'python' or importlib.metadata.version('protobuf').startswith('3.'):
+        load()
+        return False
     os.environ[variable] = 'python'
     try:
         load()
@@ -184,11 +189,10 @@ def _protobuf_in_python(module: types.ModuleType, load: Load) -> bool:
             'or import chainer.links.caffe before anything that uses protobuf'
         ) from error
     finally:
-        if chosen is None:
-            del os.environ[variable]
-        else:
+        del os.environ[variable]
+        if chosen is not None:
             os.environ[variable] = chosen
-    return chosen != 'python'
+    return True
 
 
 class _Finder:
@@ -219,9 +223,11 @@ AGE_WARNINGS: tuple[tuple[str, type[Warning], str], ...] = (
     # numpy/distutils/__init__.py and setuptools/_distutils/msvccompiler.py, on Python 3.11 or older.
     (r'\s*`numpy\.distutils` is deprecated', DeprecationWarning, r'chainer\._environment_check$'),
     (r'msvccompiler is deprecated', DeprecationWarning, r'(setuptools\._)?distutils\.'),
+    # chainer/_environment_check.py, for CuPy 8 or newer, where it still can be loaded.
+    (r'\s*-+\s*(CuPy|iDeep) \(\S+\) version', UserWarning, r'chainer\._environment_check$'),
     # pkg_resources/__init__.py, from setuptools 67.5 on and as a UserWarning from 80.9 on.
-    (r'pkg_resources is deprecated', DeprecationWarning, r'(chainer|vgg_cifar)\.'),
-    (r'pkg_resources is deprecated', UserWarning, r'(chainer|vgg_cifar)\.'),
+    (r'pkg_resources is deprecated', DeprecationWarning, r'chainer\.'),
+    (r'pkg_resources is deprecated', UserWarning, r'chainer\.'),
     # threading.py, for chainer/iterators/multiprocess_iterator.py.
     (r'setDaemon\(\) is deprecated', DeprecationWarning, r'chainer\.iterators\.multiprocess_iterator$'),
     # NumPy 2.4 or newer, for numpy.maximum(a, b, out) in chainer/dataset/convert.py.
@@ -257,8 +263,8 @@ def prepare() -> None:
 def prepare_script() -> None:
     """Add to `prepare` what an old script needs to run unmodified; for `vgg-cifar run` alone.
 
-    NumPy's former names are restored, and the processes that the script has multiprocessing start are prepared
-    too, before they import the script.
+    NumPy's former names are restored, and the processes that the script starts through multiprocessing are
+    prepared too, before they import the script.
     """
     prepare()
     _restore_numpy_names()
@@ -302,7 +308,7 @@ class _PrepareFirst:
     def __reduce__(self) -> tuple:
         package = str(Path(__file__).resolve().parents[1])
         source = (
-            f'import sys; sys.path[:] = {[*sys.path, package]!r}; '
+            f'import sys; sys.path[:] = {[*map(str, sys.path), package]!r}; '
             'from vgg_cifar import chainer_compat; chainer_compat.prepare_script()'
         )
         return exec, (source, {})

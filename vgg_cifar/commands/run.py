@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     # One list from the script on: told apart, the two would lose a `--` between them.
     parser.add_argument(
         'command',
-        metavar='SCRIPT.py [ARGS]',
+        metavar='SCRIPT.py',
         nargs=argparse.PARSER,
         help='the script (or a folder or zip file with a __main__.py) and its own arguments',
     )
@@ -80,7 +80,7 @@ def _run_file(script: str) -> None:
 
 def _run_container(script: str) -> None:
     _replace_path(None)
-    runpy.run_path(script, run_name='__main__')
+    runpy.run_path(str(Path(script).resolve()), run_name='__main__')
 
 
 def _replace_path(folder: Path | None) -> None:
