@@ -1,37 +1,333 @@
-"""Makes Chainer 7.8.1 import and run on today's Python and NumPy. The only place that patches anything."""
+"""Makes Chainer 7.8.1 import and run on today's Python and NumPy. The only place that patches anything.
 
-import importlib.util
+A patch is tied to the files of Chainer that need it and runs when Python loads one of them: what is not used
+is not touched, and `prepare` costs next to nothing. Nothing here imports Chainer.
+"""
+
+import builtins
+import importlib.machinery
+import importlib.metadata
+import os
 import sys
 import types
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
 
-import numpy
+Load = Callable[[], None]
+"""Runs the file of Chainer that is being imported; does nothing when it was imported before."""
+
+
+class Patch(NamedTuple):
+    """One repair: which modules of Chainer need it, in one sentence why, and how.
+
+    `apply(module, load)` calls `load` once and returns whether anything had to be put right.
+    """
+
+    modules: tuple[str, ...]
+    why: str
+    apply: Callable[[types.ModuleType, Load], bool]
+
+
+PATCHES: list[Patch] = []
+
+_in_force: dict[str, bool] = {}
+"""For each of Chainer's modules that a patch has seen: was the patch needed?"""
+
+
+def _needed_by(*modules: str) -> Callable:
+    def register(apply: Callable[[types.ModuleType, Load], bool]) -> Callable:
+        PATCHES.append(Patch(modules, (apply.__doc__ or '').splitlines()[0], apply))
+        return apply
+
+    return register
+
+
+# What importing them raises where they are missing, or older than this Python.
+_UNUSABLE = (ImportError, AttributeError)
+
+
+def _restore(name: str, value: object) -> bool:
+    """Give NumPy a name back, unless it has one of that name; return whether it had none."""
+    import numpy
+
+    # Not hasattr: NumPy 1.26 warns about some of the names when it is asked for them.
+    missing = name not in vars(numpy)
+    if missing:
+        setattr(numpy, name, value)
+    return missing
+
+
+@_needed_by('chainer._environment_check')
+def _environment_check(module: types.ModuleType, load: Load) -> bool:
+    """Skips the check of the environment, which needs numpy.distutils and pkg_resources.
+
+    chainer/_environment_check.py imports both. NumPy has no distutils on Python 3.12 or newer, and before it
+    breaks with setuptools 74 or newer; setuptools has no pkg_resources from 82 on. The check looks for
+    Python 3.5.0, for macOS's BLAS of 2016 and for CuPy and iDeep of 2020: nothing of which concerns today's.
+    """
+    try:
+        load()
+    except _UNUSABLE:
+        module.check = lambda: None  # type: ignore[attr-defined]
+        return True
+    return False
+
+
+@_needed_by('chainer.functions.array.as_strided')
+def _numpy_sctypes(module: types.ModuleType, load: Load) -> bool:
+    """Restores numpy.sctypes, which NumPy 2 no longer has.
+
+    chainer/functions/array/as_strided.py reads the keys int (on import) and float (in a backward pass).
+    """
+    import numpy
+
+    needed = _restore(
+        'sctypes',
+        {
+            'int': [numpy.int8, numpy.int16, numpy.int32, numpy.int64],
+            'float': [numpy.float16, numpy.float32, numpy.float64, numpy.longdouble],
+        },
+    )
+    load()
+    return needed
+
+
+@_needed_by('chainer.functions.array.resize_images')
+def _numpy_float(module: types.ModuleType, load: Load) -> bool:
+    """Restores numpy.float, which NumPy 1.24 or newer no longer has.
+
+    chainer/functions/array/resize_images.py looks it up in each call.
+    """
+    needed = _restore('float', float)
+    load()
+    return needed
+
+
+@_needed_by('chainer.distributions.categorical')
+def _list_of_meshgrid(module: types.ModuleType, load: Load) -> bool:
+    """Replaces Categorical.log_prob, which adds a list to what numpy.meshgrid returns: a tuple since NumPy 2.
+
+    chainer/distributions/categorical.py; the KL divergence of two of them uses it as well.
+    """
+    import numpy
+
+    load()
+    needed = isinstance(numpy.meshgrid([0]), tuple)
+    if needed:
+
+        def log_prob(self: Any, x: Any) -> Any:
+            batch = numpy.meshgrid(*map(range, self.batch_shape), indexing='ij')
+            return self.log_p[(*batch, getattr(x, 'array', x).astype(numpy.int32))]
+
+        module.Categorical.log_prob = log_prob
+    return needed
+
+
+@_needed_by('chainer.testing.helper', 'chainer.testing.doctest_helper')
+def _pkg_resources(module: types.ModuleType, load: Load) -> bool:
+    """Answers for pkg_resources, which setuptools 82 or newer no longer has.
+
+    chainer/testing/helper.py and doctest_helper.py ask it if a requirement is met; chainer/gradient_check.py
+    imports the former. The substitute is theirs alone: nobody else's `import pkg_resources` finds it.
+    """
+    try:
+        load()
+        return False
+    except _UNUSABLE:
+        pass
+    sys.modules['pkg_resources'] = _pkg_resources_substitute()
+    try:
+        load()
+    finally:
+        del sys.modules['pkg_resources']
+    return True
+
+
+def _pkg_resources_substitute() -> types.ModuleType:
+    from packaging.requirements import Requirement
+
+    class ResolutionError(Exception):
+        pass
+
+    class WorkingSet:
+        def require(self, *requirements: str) -> None:
+            for requirement in map(Requirement, requirements):
+                try:
+                    version = importlib.metadata.version(requirement.name)
+                except importlib.metadata.PackageNotFoundError as error:
+                    raise ResolutionError(f'{requirement} is not installed') from error
+                if not requirement.specifier.contains(version, prereleases=True):
+                    raise ResolutionError(f'{requirement} is not met by {version}')
+
+    module = types.ModuleType('pkg_resources', 'The part of pkg_resources that chainer.testing uses.')
+    vars(module).update(ResolutionError=ResolutionError, WorkingSet=WorkingSet)
+    return module
+
+
+@_needed_by('chainer.links.caffe.protobuf3.caffe_pb2')
+def _protobuf_in_python(module: types.ModuleType, load: Load) -> bool:
+    """Has protobuf 4 or newer use its Python implementation, the only one that takes code of 2020.
+
+    chainer/links/caffe/protobuf3/caffe_pb2.py, behind CaffeFunction and the Caffe exporter, is such code. The
+    choice is made once in a process, when protobuf is first imported.
+
+    Raises ImportError if protobuf was imported before with another implementation.
+    """
+    variable = 'PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION'
+    chosen = os.environ.get(variable)
+    if chosen == 'python' or importlib.metadata.version('protobuf').startswith('3.'):
+        load()
+        return False
+    os.environ[variable] = 'python'
+    try:
+        load()
+    except TypeError as error:
+        raise ImportError(
+            f'Chainer reads Caffe models only with protobuf in pure Python: set {variable}=python, '
+            'or import chainer.links.caffe before anything that uses protobuf'
+        ) from error
+    finally:
+        del os.environ[variable]
+        if chosen is not None:
+            os.environ[variable] = chosen
+    return True
+
+
+class _Finder:
+    """Surrounds the loading of the modules in PATCHES with their patches; leaves all else to Python."""
+
+    def __init__(self, patches: Sequence[Patch]) -> None:
+        self._patches = {module: patch for patch in patches for module in patch.modules}
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None = None, target: types.ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        patch = self._patches.get(name)
+        spec = importlib.machinery.PathFinder.find_spec(name, path, target) if patch else None
+        if patch is None or spec is None or spec.loader is None:
+            return None
+        execute = spec.loader.exec_module
+
+        def exec_module(module: types.ModuleType) -> None:
+            _in_force[name] = patch.apply(module, lambda: execute(module))
+
+        spec.loader.exec_module = exec_module  # type: ignore[method-assign]
+        return spec
+
+
+# What Chainer's age makes others say, where its user can do nothing about it: message, category and module,
+# the first and last as regular expressions. All other warnings are let through.
+AGE_WARNINGS: tuple[tuple[str, type[Warning], str], ...] = (
+    # numpy/distutils/__init__.py and setuptools/_distutils/msvccompiler.py, on Python 3.11 or older.
+    (r'\s*`numpy\.distutils` is deprecated', DeprecationWarning, r'chainer\._environment_check$'),
+    (r'msvccompiler is deprecated', DeprecationWarning, r'(setuptools\._)?distutils\.'),
+    # chainer/_environment_check.py, for CuPy 8 or newer, where it still can be loaded.
+    (r'\s*-+\s*(CuPy|iDeep) \(\S+\) version', UserWarning, r'chainer\._environment_check$'),
+    # pkg_resources/__init__.py, from setuptools 67.5 on and as a UserWarning from 80.9 on.
+    (r'pkg_resources is deprecated', DeprecationWarning, r'chainer\.'),
+    (r'pkg_resources is deprecated', UserWarning, r'chainer\.'),
+    # threading.py, for chainer/iterators/multiprocess_iterator.py.
+    (r'setDaemon\(\) is deprecated', DeprecationWarning, r'chainer\.iterators\.multiprocess_iterator$'),
+    # NumPy 2.4 or newer, for numpy.maximum(a, b, out) in chainer/dataset/convert.py.
+    (r'Passing more than 2 positional arguments', DeprecationWarning, r'chainer\.dataset\.convert$'),
+    # NumPy 2.5 or newer, for `array.shape = ...` in chainer/links/activation/maxout.py.
+    (r'Setting the shape on a NumPy array', DeprecationWarning, r'chainer\.links\.activation\.maxout$'),
+    # google/protobuf/descriptor.py, for each message and field of chainer/links/caffe/protobuf3/caffe_pb2.py.
+    (r'Call to deprecated create function', DeprecationWarning, r'chainer\.links\.caffe\.'),
+)
 
 
 def prepare() -> None:
-    """Put right, before Chainer is imported, what it needs and today's Python and NumPy no longer have."""
-    if importlib.util.find_spec('pkg_resources') is None and 'pkg_resources' not in sys.modules:
-        stub = types.ModuleType('pkg_resources')
-        stub.DistributionNotFound = type('DistributionNotFound', (Exception,), {})
-        stub.VersionConflict = type('VersionConflict', (Exception,), {})
+    """Have Chainer work when it is imported, and at once if it was imported before; again changes nothing.
 
-        def require(*requirements):
-            raise stub.DistributionNotFound(*requirements)
+    What an `import chainer` that failed earlier in this process has left behind is cleared, so that it can be
+    repeated.
+    """
+    if any(isinstance(finder, _Finder) for finder in sys.meta_path):
+        return
+    for message, category, module in AGE_WARNINGS:
+        warnings.filterwarnings('ignore', message, category, module)
+    if 'chainer' not in sys.modules:
+        # Submodules without their package: importing them again would not tie them to the new one.
+        for name in [name for name in sys.modules if name.startswith('chainer.')]:
+            del sys.modules[name]
+    for patch in PATCHES:
+        for name in patch.modules:
+            if name in sys.modules:
+                _in_force[name] = patch.apply(sys.modules[name], lambda: None)
+    sys.meta_path.insert(0, _Finder(PATCHES))
 
-        stub.require = stub.get_distribution = require
-        sys.modules['pkg_resources'] = stub
-    if not hasattr(numpy, 'sctypes'):
-        numpy.sctypes = {
-            'int': [numpy.int8, numpy.int16, numpy.int32, numpy.int64],
-            'float': [numpy.float16, numpy.float32, numpy.float64],
-        }
-    if 'float' not in vars(numpy):
-        numpy.float = float
-    try:
-        importlib.import_module('numpy.distutils.system_info')
-    except ImportError:
-        package = types.ModuleType('numpy.distutils')
-        module = types.ModuleType('numpy.distutils.system_info')
-        module.get_info = lambda name, *args: {}
-        package.system_info = module
-        sys.modules['numpy.distutils'] = package
-        sys.modules['numpy.distutils.system_info'] = module
+
+def prepare_script() -> None:
+    """Add to `prepare` what an old script needs to run unmodified; for `vgg-cifar run` alone.
+
+    NumPy's former names are restored, and the processes that the script starts through multiprocessing are
+    prepared too, before they import the script.
+    """
+    prepare()
+    _restore_numpy_names()
+    _prepare_spawned_processes()
+
+
+def state(patch: Patch) -> str:
+    """Return 'in force', 'not needed', or 'not used' as long as none of the patch's modules was imported."""
+    seen = [_in_force[name] for name in patch.modules if name in _in_force]
+    if not seen:
+        return 'not used'
+    return 'in force' if any(seen) else 'not needed'
+
+
+def _restore_numpy_names() -> None:
+    """Restore names that NumPy 1.24 and 2.0 dropped: aliases of something that is still there."""
+    import numpy
+
+    former = {
+        **{name: getattr(builtins, name) for name in ('bool', 'int', 'float', 'complex', 'object', 'str')},
+        **dict.fromkeys(('Inf', 'Infinity', 'PINF', 'infty'), numpy.inf),
+        **dict.fromkeys(('NaN', 'NAN'), numpy.nan),
+        'NINF': -numpy.inf,
+        'float_': numpy.float64,
+        'complex_': numpy.complex128,
+        'string_': numpy.bytes_,
+        'unicode_': numpy.str_,
+        'product': numpy.prod,
+        'cumproduct': numpy.cumprod,
+        'alltrue': numpy.all,
+        'sometrue': numpy.any,
+        'row_stack': numpy.vstack,
+    }
+    for name, value in former.items():
+        _restore(name, value)
+
+
+class _PrepareFirst:
+    """Prepares the process in which it is unpickled, wherever vgg_cifar lies."""
+
+    def __reduce__(self) -> tuple:
+        package = str(Path(__file__).resolve().parents[1])
+        source = (
+            f'import sys; sys.path[:] = {[*map(str, sys.path), package]!r}; '
+            'from vgg_cifar import chainer_compat; chainer_compat.prepare_script()'
+        )
+        return exec, (source, {})
+
+
+def _prepare_spawned_processes() -> None:
+    import multiprocessing
+    from multiprocessing import spawn
+
+    describe = spawn.get_preparation_data
+    if getattr(describe, 'prepares_chainer', False):
+        return
+
+    def get_preparation_data(name: str) -> dict:
+        # The new process unpickles all of this before it acts on any, and leaves a key that it doesn't know.
+        return {**describe(name), 'vgg_cifar': _PrepareFirst()}
+
+    get_preparation_data.prepares_chainer = True  # type: ignore[attr-defined]
+    spawn.get_preparation_data = get_preparation_data
+    if 'forkserver' in multiprocessing.get_all_start_methods():
+        # The server would import the script for its children before it is told how to prepare.
+        multiprocessing.set_forkserver_preload([])

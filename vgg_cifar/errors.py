@@ -1,12 +1,24 @@
-"""The two ways in which a command can end badly."""
+"""The ways in which a command can end early; the command line prints the message and exits with the status."""
+
+import signal
+from pathlib import Path
 
 
 class InputError(ValueError):
-    """Bad input or usage: one line naming the file, the field, what was found, what was expected, what to do.
+    """Bad input or usage: one line naming the file, the field, what was found, what was expected, what to do."""
 
-    The command line turns it into exit code 2.
-    """
+    exit_status = 2
 
 
 class WorkFailed(RuntimeError):
-    """The input was fine, the work was not (a diverged loss, a download that broke): exit code 1."""
+    """The input was fine, the work was not (a diverged loss, a download that broke)."""
+
+    exit_status = 1
+
+
+class Interrupted(Exception):
+    """A signal has stopped a run cleanly: `folder` holds a snapshot."""
+
+    def __init__(self, number: signal.Signals, folder: Path) -> None:
+        super().__init__(f'stopped by {number.name}; {folder} holds a snapshot, the same command resumes it')
+        self.exit_status = 128 + number

@@ -1,7 +1,9 @@
 """Forked workers, threads, and the count of threads."""
 
-import math
 import multiprocessing
+import os
+import subprocess
+import sys
 import threading
 
 import chainer
@@ -10,8 +12,6 @@ import numpy
 import pytest
 from both_paths import numbers
 from worker import network_output, put_output
-
-from vgg_cifar.accelerators.onednn import threads
 
 
 @pytest.mark.parametrize('method', ['fork', 'spawn'])
@@ -91,18 +91,17 @@ def test_threads_compute_the_same_at_once():
         numpy.testing.assert_allclose(y, wanted, atol=1e-4)
 
 
-def test_control_group_limits(tmp_path):
-    membership = tmp_path / 'cgroup'
-    membership.write_text('0::/a/b\n')
-    (tmp_path / 'fs/a/b').mkdir(parents=True)
-    assert threads._cgroup_limit(membership, tmp_path / 'fs') == math.inf
-    (tmp_path / 'fs/a/b/cpu.max').write_text('max 100000\n')
-    (tmp_path / 'fs/a/cpu.max').write_text('150000 100000\n')
-    assert threads._cgroup_limit(membership, tmp_path / 'fs') == 1.5
-
-    membership.write_text('3:cpu,cpuacct:/a\n2:memory:/x\n')
-    (tmp_path / 'fs/cpu,cpuacct').mkdir()
-    (tmp_path / 'fs/cpu,cpuacct/cpu.cfs_quota_us').write_text('400000\n')
-    (tmp_path / 'fs/cpu,cpuacct/cpu.cfs_period_us').write_text('100000\n')
-    assert threads._cgroup_limit(membership, tmp_path / 'fs') == 4
-    assert threads._cgroup_limit(tmp_path / 'missing') == math.inf
+@pytest.mark.parametrize('cores, number', [(1.5, 2), (1, 1), (0.5, 1)])
+def test_threads_are_limited_to_the_cores_of_the_process(cores, number):
+    code = f"""
+from vgg_cifar import machine
+machine.cores = lambda: {cores}
+import os
+from vgg_cifar.accelerators.onednn import library, threads
+library.load()
+print(threads.used(), 'OMP_NUM_THREADS' in os.environ)
+"""
+    environment = {**os.environ, 'VGG_CIFAR_ACCELERATOR': 'off'}
+    environment.pop('OMP_NUM_THREADS', None)
+    result = subprocess.run([sys.executable, '-c', code], env=environment, capture_output=True, text=True)
+    assert result.stdout.split() == [str(number), 'False'], result.stderr

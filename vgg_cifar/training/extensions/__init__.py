@@ -1,0 +1,10 @@
+"""What Chainer's own trainer extensions lack, one per file."""
+
+from vgg_cifar.training.extensions.best_model import BestModel
+from vgg_cifar.training.extensions.clean_stop import CleanStop
+from vgg_cifar.training.extensions.divergence import Divergence, Diverged
+from vgg_cifar.training.extensions.evaluation import Evaluation
+from vgg_cifar.training.extensions.random_state import RandomState
+from vgg_cifar.training.extensions.throughput import Throughput
+
+__all__ = ['BestModel', 'CleanStop', 'Diverged', 'Divergence', 'Evaluation', 'RandomState', 'Throughput']

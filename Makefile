@@ -1,0 +1,48 @@
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+
+# Chainer 7.8.1 builds with setuptools below 82 only. Newer pips read the one name, older ones the other.
+export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
+export PIP_BUILD_CONSTRAINT := $(CURDIR)/constraints.txt
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+# What is installed, and with which Python: another Python, or changed metadata, installs anew.
+WANTED := $(shell $(PYTHON) -c 'import sys; print(sys.version.split()[0], sys.prefix)')
+INSTALLED := $(shell cat $(VENV)/installed-with 2>/dev/null)
+ifneq ($(WANTED),$(INSTALLED))
+.PHONY: $(VENV)/installed-with
+endif
+
+.DEFAULT_GOAL := help
+.PHONY: help install test lint reproduce
+
+help: ## explain the targets
+	@echo 'Everything is installed into $(VENV) on first use; PYTHON=python3.13 picks the interpreter (3.10 to 3.13).'
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 20
+
+$(VENV)/installed-with:
+	@$(PYTHON) -c 'import sys; sys.exit(0 if (3, 10) <= sys.version_info[:2] <= (3, 13) else "vgg-cifar needs Python 3.10 to 3.13; choose one: PYTHON=python3.12 make ...")'
+	$(PYTHON) -m venv --clear $(VENV)
+	@echo '$(WANTED)' > $@
+
+$(VENV)/installed: $(VENV)/installed-with setup.cfg pyproject.toml constraints.txt
+	$(BIN)/python -m pip install --quiet --editable .
+	@touch $@
+
+$(VENV)/installed-test: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --editable '.[test]'
+	@touch $@
+
+install: $(VENV)/installed ## install the package and its command into .venv
+
+test: $(VENV)/installed-test ## run the test suite
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/installed-test ## check style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+reproduce: $(VENV)/installed ## rebuild R1's figures at smoke scale on synthetic images: results/smoke/report.html
+	$(BIN)/vgg-cifar reproduce ie598 --scale smoke -o results/smoke

@@ -1,0 +1,3 @@
+"""Prepares Chainer before any test module imports it."""
+
+import vgg_cifar  # noqa: F401

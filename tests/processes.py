@@ -1,0 +1,33 @@
+"""Python in a process of its own, for what depends on the state of a process."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def python(*arguments, **options):
+    """Run this Python with the package importable from any folder; return its status, output and errors."""
+    environment = {
+        **os.environ,
+        'PYTHONPATH': str(ROOT),
+        'MPLBACKEND': 'agg',
+        **options.pop('environment', {}),
+    }
+    return subprocess.run(
+        [sys.executable, *map(str, arguments)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        **options,
+    )
+
+
+def run_code(code, *flags, **options):
+    """Run a piece of code, expect it to succeed, and return what it printed."""
+    result = python(*flags, '-c', code, **options)
+    assert result.returncode == 0, result.stderr
+    return result.stdout

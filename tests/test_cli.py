@@ -1,0 +1,31 @@
+"""The command line's own manners."""
+
+import pytest
+from processes import python
+
+
+def test_help_names_the_verbs():
+    result = python('-m', 'vgg_cifar', '--help')
+    assert result.returncode == 0
+    assert 'run ' in result.stdout
+    assert 'doctor ' in result.stdout
+
+
+@pytest.mark.parametrize('verb', ['run', 'doctor'])
+def test_each_verb_has_help_with_an_example(verb):
+    result = python('-m', 'vgg_cifar', verb, '--help')
+    assert result.returncode == 0
+    assert f'example: vgg-cifar {verb}' in result.stdout
+
+
+@pytest.mark.parametrize('arguments', [[], ['dance'], ['run']], ids=' '.join)
+def test_bad_usage(arguments):
+    result = python('-m', 'vgg_cifar', *arguments)
+    assert result.returncode == 2
+    assert 'Traceback' not in result.stderr
+
+
+def test_debug_keeps_the_traceback():
+    result = python('-m', 'vgg_cifar', '--debug', 'run', 'no_such_script.py')
+    assert result.returncode == 1
+    assert 'InputError: no_such_script.py' in result.stderr

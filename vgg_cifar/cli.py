@@ -1,0 +1,60 @@
+"""The `vgg-cifar` command: one subcommand per verb, each in a module of `vgg_cifar.commands`."""
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+
+from vgg_cifar.errors import InputError, Interrupted, WorkFailed
+
+VERBS = {
+    'data': 'get a data set and write it as an HDF5 file',
+    'train': 'train one network',
+    'reproduce': "rebuild a report's figures and tables",
+    'report': "rebuild a study's figures, tables and page from its run folders",
+    'run': 'run an unmodified Chainer script',
+    'doctor': 'show versions, what is accelerated, what is missing',
+}
+"""Each verb with its line of help; its module in `vgg_cifar.commands` has `add_arguments(parser)` and `run(arguments)`."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one subcommand and return the exit status: 0 done, 1 the work failed, 2 bad input or usage.
+
+    A run that a signal has stopped cleanly gives 128 + the signal's number, as shells do. With --debug an
+    error keeps its traceback.
+    """
+    argv = sys.argv[1:] if argv is None else argv
+    arguments = _parser(argv).parse_args(argv)
+    try:
+        return arguments.run(arguments)
+    except (InputError, WorkFailed, Interrupted) as error:
+        if arguments.debug:
+            raise
+        print(f'vgg-cifar: {error}', file=sys.stderr)
+        return error.exit_status
+    except KeyboardInterrupt:
+        if not arguments.debug:
+            sys.excepthook = lambda *_: None
+        raise
+
+
+def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog='vgg-cifar',
+        description=importlib.import_module('vgg_cifar').__doc__,
+        epilog='example: vgg-cifar reproduce ie598 --scale smoke -o results/smoke',
+        allow_abbrev=False,
+    )
+    parser.add_argument('--debug', action='store_true', help='show the traceback of an error')
+    verbs = parser.add_subparsers(metavar='VERB', required=True)
+    for name, help_text in VERBS.items():
+        subparser = verbs.add_parser(
+            name, help=help_text, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+        )
+        # Only the verb at hand is imported, so that --help comes at once.
+        if name in argv:
+            module = importlib.import_module(f'vgg_cifar.commands.{name}')
+            module.add_arguments(subparser)
+            subparser.set_defaults(run=module.run)
+    return parser

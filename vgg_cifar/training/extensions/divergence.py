@@ -1,0 +1,52 @@
+"""Ends a run that cannot succeed any more."""
+
+import math
+
+import chainer
+from chainer.training import Extension, Trainer
+
+from vgg_cifar.errors import WorkFailed
+
+
+class Diverged(WorkFailed):
+    """The loss is not finite, or the training accuracy sits at chance. The message says which, since when, what to try."""
+
+
+class Divergence(Extension):
+    """Raise `Diverged` when the loss is not finite or accuracy stays at chance.
+
+    Chance means within three standard errors of 1 / `n_classes` over the epoch's images, in each of
+    the last `patience` epochs.
+
+    Args:
+        n_classes: number of classes.
+        n_images: images per epoch.
+        patience: epochs at chance before the run is ended; 0 to never end it for that.
+
+    """
+
+    trigger = 1, 'iteration'
+    # After the log has the epoch's line, before the snapshot is taken.
+    priority = 0
+
+    def __init__(self, n_classes: int, n_images: int, patience: int) -> None:
+        chance = 1 / n_classes
+        self.threshold = chance + 3 * math.sqrt(chance * (1 - chance) / n_images)
+        self.patience = patience
+
+    def __call__(self, trainer: Trainer) -> None:
+        loss = trainer.observation['main/loss'].array
+        new_epoch = trainer.updater.is_new_epoch
+        # On a GPU reading the loss waits for the step to end, so there it is read once an epoch.
+        if (new_epoch or isinstance(loss, chainer.get_cpu_array_types())) and not math.isfinite(float(loss)):
+            raise Diverged(
+                f'the loss is {float(loss)} in epoch {trainer.updater.epoch + (not new_epoch)}, '
+                f'step {trainer.updater.iteration}; try a lower --lr'
+            )
+        if new_epoch and self.patience:
+            last = trainer.get_extension('LogReport').log[-self.patience :]
+            if len(last) == self.patience and all(entry['main/accuracy'] <= self.threshold for entry in last):
+                raise Diverged(
+                    f'training accuracy has been at chance (at most {self.threshold:.3f}) for {self.patience} '
+                    f'epochs; try another --lr, or --chance-patience 0 to go on regardless'
+                )

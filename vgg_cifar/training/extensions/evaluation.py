@@ -1,0 +1,36 @@
+"""Loss and accuracy over a whole set."""
+
+import chainer
+import chainer.functions as F
+from chainer.training import Extension, Trainer
+
+from vgg_cifar.training.batches import Batches
+
+
+class Evaluation(Extension):
+    """Report ``NAME/main/loss`` and ``NAME/main/accuracy`` over all of `batches`, each image counting once.
+
+    Chainer's own Evaluator averages the batches' means, in which a smaller last batch weighs too much.
+    """
+
+    trigger = 1, 'epoch'
+    priority = chainer.training.PRIORITY_WRITER
+
+    def __init__(self, name: str, model: chainer.Link, batches: Batches, batch_size: int) -> None:
+        self.name = name
+        self.model = model
+        self.batches = batches
+        self.batch_size = batch_size
+
+    def __call__(self, trainer: Trainer | None = None) -> dict[str, float]:
+        totals = {'loss': 0.0, 'accuracy': 0.0}
+        count = len(self.batches.rows)
+        with chainer.using_config('train', False), chainer.no_backprop_mode():
+            for start in range(0, count, self.batch_size):
+                x, y = self.batches(slice(start, start + self.batch_size))
+                scores = self.model(x)
+                totals['loss'] += float(F.softmax_cross_entropy(scores, y).array) * len(y)
+                totals['accuracy'] += float(F.accuracy(scores, y).array) * len(y)
+        means = {f'{self.name}/main/{score}': total / count for score, total in totals.items()}
+        chainer.report(means)
+        return means

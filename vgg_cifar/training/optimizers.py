@@ -1,0 +1,58 @@
+"""Chainer's optimizers by name, with Chainer's own parameters."""
+
+import inspect
+from collections.abc import Mapping
+
+import chainer
+from chainer import optimizers
+
+from vgg_cifar.errors import InputError
+
+OPTIMIZERS: dict[str, type] = {
+    'adam': optimizers.Adam,
+    'momentum_sgd': optimizers.MomentumSGD,
+    'rmsprop': optimizers.RMSprop,
+    'sgd': optimizers.SGD,
+    'adagrad': optimizers.AdaGrad,
+    'adadelta': optimizers.AdaDelta,
+    'nesterov_ag': optimizers.NesterovAG,
+    'corrected_momentum_sgd': optimizers.CorrectedMomentumSGD,
+    'rmsprop_graves': optimizers.RMSpropGraves,
+    'smorms3': optimizers.SMORMS3,
+    'msvag': optimizers.MSVAG,
+    'adamw': optimizers.AdamW,
+    'amsgrad': optimizers.AMSGrad,
+    'adabound': optimizers.AdaBound,
+    'amsbound': optimizers.AMSBound,
+}
+
+
+def rate_name(name: str) -> str | None:
+    """Return what the optimizer calls its learning rate: ``lr``, ``alpha``, or None where it has none (AdaDelta)."""
+    parameters = inspect.signature(OPTIMIZERS[name]).parameters
+    # RMSprop has both, and its alpha is a decay rate.
+    return next((rate for rate in ('lr', 'alpha') if rate in parameters), None)
+
+
+def check_options(name: str, lr: float | None, options: Mapping[str, float]) -> None:
+    """Refuse a learning rate or options that the optimizer does not take, with an InputError that lists what it does."""
+    if lr is not None and rate_name(name) is None:
+        raise InputError(f'--lr is {lr}, but {name} has no learning rate; leave it out')
+    known = [option for option in inspect.signature(OPTIMIZERS[name]).parameters if option != rate_name(name)]
+    for option in options:
+        if option not in known:
+            raise InputError(f'--optimizer-options: {name} has no {option!r}; expected one of {", ".join(known)}')
+
+
+def build(
+    name: str, model: chainer.Link, lr: float | None, options: Mapping[str, float], weight_decay: float
+) -> chainer.Optimizer:
+    """Set up an optimizer for `model`; `lr` None is Chainer's default, which for Adam is the listing's 0.001."""
+    arguments = dict(options)
+    rate = rate_name(name)
+    if lr is not None and rate is not None:
+        arguments[rate] = lr
+    optimizer = OPTIMIZERS[name](**arguments).setup(model)
+    if weight_decay:
+        optimizer.add_hook(chainer.optimizer_hooks.WeightDecay(weight_decay))
+    return optimizer

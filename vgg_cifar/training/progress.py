@@ -1,0 +1,31 @@
+"""How a run shows that it goes on: a bar on a terminal, plain lines elsewhere."""
+
+import sys
+from typing import TextIO
+
+from chainer.training import Trainer, extensions
+
+COLUMNS = ('epoch', 'main/loss', 'main/accuracy', 'validation/main/accuracy', 'test/main/loss', 'test/main/accuracy', 'seconds', 'images_per_second')  # fmt: skip
+
+
+class PlainLines:
+    """A stream for Chainer's PrintReport, whose terminal escapes have no place in a log file."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> None:
+        self._stream.write(text.replace('\033[J', ''))
+
+    def flush(self) -> None:
+        self._stream.flush()
+
+
+def add_progress(trainer: Trainer, has_validation: bool) -> None:
+    """Print a line per epoch; on a terminal, also a bar with the time left."""
+    columns = [column for column in COLUMNS if has_validation or not column.startswith('validation')]
+    if sys.stdout.isatty():
+        trainer.extend(extensions.PrintReport(columns))
+        trainer.extend(extensions.ProgressBar(), trigger=(1, 'iteration'))
+    else:
+        trainer.extend(extensions.PrintReport(columns, out=PlainLines(sys.stdout)))

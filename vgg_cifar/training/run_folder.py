@@ -1,0 +1,93 @@
+"""The folder of a run: what it holds, who may write to it, how it is read."""
+
+import contextlib
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import filelock
+
+from vgg_cifar.atomic import replacing
+from vgg_cifar.errors import InputError
+
+LOG = 'log'
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """A folder with settings.json, environment.json, log, a snapshot, model.npz, best.npz and result.json.
+
+    result.json appears last and says how the run ended; a folder without it holds an unfinished run.
+    """
+
+    path: Path
+
+    @property
+    def settings(self) -> dict[str, Any] | None:
+        """The content of settings.json, None before the run has started."""
+        return self._read('settings.json')
+
+    @property
+    def environment(self) -> dict[str, Any] | None:
+        """The content of environment.json, None before the run has started."""
+        return self._read('environment.json')
+
+    @property
+    def result(self) -> dict[str, Any] | None:
+        """The content of result.json, None while the run is unfinished."""
+        return self._read('result.json')
+
+    @property
+    def log(self) -> list[dict[str, float]]:
+        """Chainer's log: an entry per epoch."""
+        return self._read(LOG) or []  # type: ignore[return-value]
+
+    def write(self, name: str, content: object) -> None:
+        """Write a JSON file, whole or not at all."""
+        with replacing(self.path / name) as partial:
+            partial.write_text(json.dumps(content, indent=2) + '\n')
+
+    def _read(self, name: str) -> Any:
+        path = self.path / name
+        try:
+            return json.loads(path.read_text())
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError) as error:
+            raise InputError(f'{path}: not readable as JSON ({error}); restore it or use --fresh') from None
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Own the folder; a second process is refused with an InputError. A killed process leaves no lock."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        lock = filelock.FileLock(self.path / '.lock')
+        try:
+            with lock.acquire(blocking=False):
+                self._remove_leftovers()
+                yield
+        except filelock.Timeout:
+            raise InputError(f'{self.path}: another process is training in this folder; wait for it or choose another -o') from None
+
+    def clear(self) -> None:
+        """Delete what an earlier run has left, and nothing else."""
+        for name in ('result.json', 'settings.json', 'environment.json', LOG, 'model.npz', 'best.npz'):
+            (self.path / name).unlink(missing_ok=True)
+        for snapshot in self.snapshots():
+            snapshot.unlink()
+
+    def snapshots(self) -> list[Path]:
+        """Return the snapshot files, oldest first."""
+        files = [file for file in self.path.glob('snapshot_iter_*') if file.name[14:].isdecimal()]
+        return sorted(files, key=lambda file: int(file.name[14:]))
+
+    def _remove_leftovers(self) -> None:
+        """Remove the temporary files of a process that was killed while writing."""
+        for partial in self.path.glob('.*.partial'):
+            partial.unlink()
+        # Chainer's LogReport writes into such a folder before it renames.
+        for folder in self.path.glob(f'{LOG}?*'):
+            if folder.is_dir():
+                shutil.rmtree(folder)

@@ -1,0 +1,134 @@
+"""Every setting of a training run, with the default that report R1 gives it."""
+
+import argparse
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from vgg_cifar.errors import InputError
+from vgg_cifar.models.vgg import DEPTHS, FILTER_SIZES, POOLINGS
+from vgg_cifar.training.learning_rate import SCHEDULES
+from vgg_cifar.training.optimizers import OPTIMIZERS, check_options, rate_name
+
+
+def _setting(default: Any, help: str, *flags: str, **argument: Any) -> Any:
+    """Declare a setting and its command-line argument in one place."""
+    if isinstance(default, Mapping):
+        return field(default_factory=lambda: dict(default), metadata={'help': help, 'flags': flags, **argument})
+    return field(default=default, metadata={'help': help, 'flags': flags, **argument})
+
+
+def option(text: str) -> tuple[str, float | bool]:
+    """Parse one NAME=VALUE of an optimizer."""
+    name, equals, value = text.partition('=')
+    if equals and value in ('True', 'False'):
+        return name, value == 'True'
+    try:
+        return name, float(value)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f'{text!r} is not NAME=NUMBER, such as beta1=0.5') from None
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What defines a run: with the same data, the same settings give the same bits on the same machine.
+
+    Raises:
+        InputError: a value is out of range; the message names the setting.
+
+    """
+
+    data: str = _setting('shapes10', 'an HDF5 file (CIFAR10.hdf5.md), or shapes10: synthetic, made on the spot', metavar='FILE.hdf5')  # fmt: skip
+    batch_size: int = _setting(500, 'images per step', '-b', type=int)
+    epochs: int = _setting(400, 'passes over the training images', '-e', type=int)
+    seed: int = _setting(0, 'of the weights, the order of the images, dropout, and the choice of a subset', type=int)
+    depth: str = _setting('listing', 'the convolutions of each block', choices=tuple(DEPTHS))
+    batch_norm: bool = _setting(True, 'batch normalisation after each convolution', action=argparse.BooleanOptionalAction)  # fmt: skip
+    dropout: float = _setting(0.4, 'drop ratio; 0 for none', type=float)
+    pooling: str = _setting('max', 'how each block halves the image', choices=tuple(POOLINGS))
+    filter_size: int = _setting(3, 'of every convolution; the image keeps its size', type=int, choices=FILTER_SIZES)
+    optimizer: str = _setting('adam', f"by Chainer's name: {', '.join(OPTIMIZERS)}", choices=tuple(OPTIMIZERS), metavar='NAME')
+    lr: float | None = _setting(None, "learning rate (Adam's alpha); Chainer's default for the optimizer", type=float)
+    optimizer_options: Mapping[str, float] = _setting({}, "the optimizer's other arguments, by Chainer's names, such as beta1=0.5", type=option, nargs='+', metavar='NAME=VALUE')  # fmt: skip
+    weight_decay: float = _setting(0.0, "rate of Chainer's WeightDecay hook", type=float)
+    lr_schedule: str = _setting('constant', 'how the learning rate moves', choices=tuple(SCHEDULES))
+    lr_decay: float = _setting(0.5, 'step: the factor of each step; linear: the last rate over the first', type=float)
+    lr_step: int = _setting(25, 'step: epochs between steps', type=int)
+    train_size: int | None = _setting(None, 'use this many training images, drawn by the seed', type=int)
+    validation_size: int = _setting(0, 'set this many training images apart for choosing best.npz', type=int)
+    test_size: int | None = _setting(None, 'use this many test images, drawn by the seed', type=int)
+    chance_patience: int = _setting(20, 'stop after so many epochs of training accuracy at chance; 0: never', type=int)
+
+    def __post_init__(self) -> None:
+        for name in ('batch_size', 'epochs', 'lr_step'):
+            self._check(name, getattr(self, name) >= 1, 'at least 1')
+        for name in ('train_size', 'test_size'):
+            self._check(name, getattr(self, name) is None or getattr(self, name) >= 1, 'at least 1')
+        for name in ('validation_size', 'chance_patience', 'weight_decay'):
+            self._check(name, getattr(self, name) >= 0, '0 or more')
+        self._check('seed', 0 <= self.seed < 2**32, 'from 0 to 4294967295')
+        self._check('dropout', 0 <= self.dropout < 1, 'from 0 (none) to below 1')
+        self._check('lr', self.lr is None or 0 < self.lr < float('inf'), 'above 0')
+        self._check('lr_decay', 0 < self.lr_decay < float('inf'), 'above 0')
+        for setting in fields(self):
+            choices = setting.metadata.get('choices')
+            self._check(setting.name, not choices or getattr(self, setting.name) in choices, f'one of {choices}')
+        check_options(self.optimizer, self.lr, self.optimizer_options)
+        if self.lr_schedule != 'constant' and rate_name(self.optimizer) is None:
+            raise InputError(f'--lr-schedule is {self.lr_schedule}, but {self.optimizer} has no learning rate')
+
+    def _check(self, name: str, fine: bool, expected: str) -> None:
+        if not fine:
+            raise InputError(f'--{name.replace("_", "-")} is {getattr(self, name)}; expected {expected}')
+
+    @classmethod
+    def add_arguments(cls, parser: argparse.ArgumentParser) -> None:
+        """Add a flag for each setting."""
+        for setting in fields(cls):
+            argument = dict(setting.metadata)
+            help_text, flags = argument.pop('help'), argument.pop('flags')
+            default = {} if isinstance(setting.default, dataclasses._MISSING_TYPE) else setting.default
+            shown = '' if default in (None, {}) else f' (default: {default})'
+            parser.add_argument(
+                *flags, f'--{setting.name.replace("_", "-")}', default=default, help=help_text + shown, **argument
+            )
+
+    @classmethod
+    def from_arguments(cls, arguments: argparse.Namespace) -> 'Settings':
+        """Read the settings back from what `add_arguments` made the parser parse."""
+        values = {setting.name: getattr(arguments, setting.name) for setting in fields(cls)}
+        values['optimizer_options'] = dict(values['optimizer_options'])
+        return cls(**values)
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any], origin: str) -> 'Settings':
+        """Rebuild settings from a settings.json; unknown names are an InputError naming `origin`."""
+        known = {setting.name for setting in fields(cls)}
+        if not isinstance(values, dict) or not known.issuperset(values):
+            unknown = ', '.join(sorted(set(values) - known)) if isinstance(values, dict) else type(values).__name__
+            raise InputError(f'{origin}: not the settings of a run ({unknown}); restore it, or start anew with --fresh')
+        return cls(**values)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the settings as plain values."""
+        return dataclasses.asdict(self)
+
+    def replace(self, **changes: Any) -> 'Settings':
+        """Return these settings with some changed."""
+        return dataclasses.replace(self, **changes)
+
+    def changed(self, base: 'Settings') -> dict[str, Any]:
+        """Return the settings that differ from those of `base`, in order of declaration."""
+        mine, theirs = self.to_json(), base.to_json()
+        return {name: value for name, value in mine.items() if value != theirs[name]}
+
+    def digest(self, fingerprint: str) -> str:
+        """Identify the run: ten hex digits of the settings and of the data itself, wherever its file lies.
+
+        Settings at their defaults do not enter, so that a new setting leaves old runs their names.
+        """
+        identity = {**self.changed(Settings()), 'data': fingerprint}
+        return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:10]

@@ -1,0 +1,169 @@
+"""From settings to a finished run folder."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import chainer
+import numpy
+from chainer.iterators import SerialIterator
+from chainer.training import Trainer
+from chainer.training import extensions as chainer_extensions
+from chainer.training.updaters import StandardUpdater
+
+from vgg_cifar import datasets
+from vgg_cifar.datasets.image_data import ImageData
+from vgg_cifar.errors import InputError, Interrupted
+from vgg_cifar.models import VGG
+from vgg_cifar.training import environment, optimizers, weights
+from vgg_cifar.training.batches import Batches
+from vgg_cifar.training.device import get_device
+from vgg_cifar.training.extensions import (
+    BestModel,
+    CleanStop,
+    Diverged,
+    Divergence,
+    Evaluation,
+    RandomState,
+    Throughput,
+)
+from vgg_cifar.training.learning_rate import add_schedule
+from vgg_cifar.training.progress import add_progress
+from vgg_cifar.training.run_folder import LOG, RunFolder
+from vgg_cifar.training.settings import Settings
+from vgg_cifar.training.snapshot import resume, snapshot
+
+
+def load_data(settings: Settings) -> ImageData:
+    """Load the images that `settings` name, all of them; `train` draws the subset."""
+    wanted = None if settings.train_size is None else settings.train_size + settings.validation_size
+    return datasets.load(settings.data, train_size=wanted, test_size=settings.test_size)
+
+
+def train(
+    settings: Settings, out: Path, device: str = '-1', fresh: bool = False, data: ImageData | None = None
+) -> dict[str, Any]:
+    """Train to the end, resuming what is there.
+
+    Args:
+        settings: what to train.
+        out: the run's folder. A finished run in it is left alone; an unfinished one with the same settings is resumed.
+        device: see `get_device`.
+        fresh: delete an earlier run in `out` first.
+        data: the images, where the caller has loaded them already; by default those that `settings` name.
+
+    Returns:
+        dict: the content of result.json: ``status`` (``finished`` or ``diverged``), ``reason``, and the finite values of
+            the log's last entry.
+
+    Raises:
+        InputError: the folder holds a run with other settings or data, or is in use.
+        Interrupted: Ctrl-C or SIGTERM came.
+
+    """
+    folder = RunFolder(Path(out))
+    with folder.locked():
+        if fresh:
+            folder.clear()
+        _check_settings(folder, settings)
+        if folder.result:
+            return folder.result
+        data = load_data(settings) if data is None else data
+        _check_data(folder, data)
+        chainer_device = get_device(device)
+        numpy.random.seed(settings.seed)
+        chosen = data.subset(settings.train_size, settings.validation_size, settings.test_size, settings.seed)
+        model = build_model(settings, chosen)
+        model.to_device(chainer_device)
+        trainer, stop = _build_trainer(settings, chosen, model, chainer_device, folder)
+        folder.write('settings.json', settings.to_json())
+        folder.write('environment.json', _environment(chainer_device, data))
+        resume(trainer, folder)
+        status, reason = 'finished', None
+        try:
+            trainer.run(show_loop_exception_msg=False)
+        except Diverged as error:
+            status, reason = 'diverged', str(error)
+        if stop.received is not None and trainer.updater.epoch < settings.epochs:
+            trainer.get_extension('_Snapshot')(trainer)
+            raise Interrupted(stop.received, folder.path)
+        weights.save(folder.path / 'model.npz', model)
+        last = {name: value for name, value in (folder.log or [{}])[-1].items() if math.isfinite(value)}
+        result = {'status': status, 'reason': reason, **last}
+        folder.write('result.json', result)
+        return result
+
+
+def build_model(settings: Settings, data: ImageData) -> VGG:
+    """Return the network that `settings` describe, for the images of `data`."""
+    return VGG(
+        depth=settings.depth,
+        batch_norm=settings.batch_norm,
+        dropout=settings.dropout,
+        pooling=settings.pooling,
+        filter_size=settings.filter_size,
+        n_classes=data.n_classes,
+        image_shape=data.image_shape,
+    )
+
+
+def _build_trainer(
+    settings: Settings, data: ImageData, model: VGG, device: chainer.backend.Device, folder: RunFolder
+) -> tuple[Trainer, CleanStop]:
+    images = Batches(data.x_train, data.y_train, device)
+    if settings.batch_size > len(images.rows):
+        raise InputError(
+            f'--batch-size is {settings.batch_size}, but there are {len(images.rows)} training images; choose a smaller one'
+        )
+    classifier = chainer.links.Classifier(model)
+    optimizer = optimizers.build(
+        settings.optimizer, classifier, settings.lr, settings.optimizer_options, settings.weight_decay
+    )
+    updater = StandardUpdater(
+        SerialIterator(images.rows, settings.batch_size), optimizer, converter=images, device=device
+    )
+    stop = CleanStop(settings.epochs)
+    trainer = Trainer(updater, stop, out=str(folder.path))
+    throughput = Throughput(settings.batch_size, device)
+    trainer.extend(throughput)
+    trainer.extend(
+        lambda trainer: throughput.restart(trainer), name='restart_clock', trigger=(1, 'epoch'), priority=-1000
+    )
+    trainer.extend(Evaluation('test', model, Batches(data.x_test, data.y_test, device), settings.batch_size))
+    if data.x_validation is not None:
+        validation = Batches(data.x_validation, data.y_validation, device)
+        trainer.extend(Evaluation('validation', model, validation, settings.batch_size))
+        trainer.extend(BestModel(model))
+    trainer.extend(chainer_extensions.LogReport(filename=LOG))
+    trainer.extend(Divergence(data.n_classes, len(images.rows), settings.chance_patience))
+    add_schedule(trainer, settings, optimizer, len(images.rows))
+    trainer.extend(RandomState(settings.seed, device))
+    trainer.extend(stop)
+    trainer.extend(snapshot(folder), name='_Snapshot')
+    add_progress(trainer, data.x_validation is not None)
+    return trainer, stop
+
+
+def _environment(device: chainer.backend.Device, data: ImageData) -> dict[str, Any]:
+    facts = {'name': data.name, 'synthetic': data.synthetic, 'source': data.source, 'fingerprint': data.fingerprint}
+    return {**environment.describe(device), 'data': facts}
+
+
+def _check_settings(folder: RunFolder, settings: Settings) -> None:
+    """Refuse to resume a run with other settings; where the data's file lies may change."""
+    if folder.settings is None:
+        return
+    path = folder.path / 'settings.json'
+    changed = settings.changed(Settings.from_json(folder.settings, str(path)))
+    changed.pop('data', None)
+    if changed:
+        before = ', '.join(f'{name} {folder.settings[name]} (now {value})' for name, value in changed.items())
+        raise InputError(f'{path}: this folder holds a run with {before}; choose another -o, or --fresh to start anew')
+
+
+def _check_data(folder: RunFolder, data: ImageData) -> None:
+    if folder.environment is not None and folder.environment['data']['fingerprint'] != data.fingerprint:
+        raise InputError(
+            f'{folder.path}: this run was started on other images ({folder.environment["data"]["source"]}, '
+            f'now {data.source}); choose another -o, or --fresh to start anew'
+        )
