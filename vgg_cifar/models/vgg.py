@@ -6,6 +6,8 @@ import chainer
 import chainer.functions as F
 import chainer.links as L
 
+from vgg_cifar.accelerators import functions
+
 DEPTHS: dict[str, tuple[tuple[int, ...], ...]] = {
     'listing': ((64, 64), (128, 128), (256, 256, 256, 256)),
     'A': ((64,), (128,), (256, 256), (512, 512)),
@@ -18,12 +20,12 @@ DEPTHS: dict[str, tuple[tuple[int, ...], ...]] = {
 
 def max_pooling(h: chainer.Variable) -> chainer.Variable:
     """2x2 max pooling with stride 2; an odd last row or column is left out, as average pooling leaves it."""
-    return F.max_pooling_2d(h, 2, 2, cover_all=False)
+    return functions.max_pooling(h, 2)
 
 
 def average_pooling(h: chainer.Variable) -> chainer.Variable:
     """2x2 average pooling with stride 2."""
-    return F.average_pooling_2d(h, 2, 2)
+    return functions.average_pooling(h, 2)
 
 
 POOLINGS = {'max': max_pooling, 'average': average_pooling}
@@ -118,20 +120,12 @@ class VGG(chainer.Chain):
         h = x
         for block in self._blocks:
             for conv, bn in block:
-                h = self[conv](h)
-                h = F.relu(self[bn](h) if bn else h)
-            h = _drop(self._pool(h), dropout)
+                h = functions.convolution(self[conv], self[bn] if bn else None, h)
+            h = functions.dropout(self._pool(h), dropout)
         *hidden, last = self._fully_connected
         for name in hidden:
-            h = _drop(F.relu(self[name](h)), dropout)
-        return self[last](h)
-
-
-def _drop(h: chainer.Variable, ratio: float) -> chainer.Variable:
-    if not ratio:
-        return h
-    with chainer.using_config('train', True):
-        return F.dropout(h, ratio)
+            h = functions.dropout(F.relu(functions.linear(self[name], h)), dropout)
+        return functions.linear(self[last], h)
 
 
 def _require(name: str, value: object, known: Collection) -> None:

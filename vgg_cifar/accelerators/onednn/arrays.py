@@ -1,27 +1,34 @@
 """Arrays as oneDNN likes them: plain ndarrays (N, C, H, W) whose channels lie next to each other."""
 
+import math
+from typing import Any
+
 import numpy
 
 from vgg_cifar.accelerators.onednn import library
 from vgg_cifar.accelerators.onednn.library import Arg, Type
+from vgg_cifar.accelerators.onednn.memory import buffer
 from vgg_cifar.accelerators.onednn.primitives import Layout, Primitive, cached
 
-# One cache line: vector instructions that straddle two are slower.
-ALIGNMENT = 64
-
 Shape = tuple[int, ...]
-
-
-def buffer(n_bytes: int) -> numpy.ndarray:
-    """Return uninitialised aligned memory, as bytes."""
-    raw = numpy.empty(n_bytes + ALIGNMENT, numpy.uint8)
-    start = -address(raw) % ALIGNMENT
-    return raw[start : start + n_bytes]
 
 
 def address(array: numpy.ndarray | None) -> int:
     """Return where the array's first element lies; 0 for None."""
     return 0 if array is None else array.__array_interface__['data'][0]
+
+
+def type_of(dtype: Any) -> Type:
+    """Return oneDNN's name of a NumPy type: float32, bfloat16, uint8 or int32.
+
+    Raises:
+        TypeError: it is another type.
+
+    """
+    try:
+        return Type[numpy.dtype(dtype).name.upper()]
+    except KeyError:
+        raise TypeError(f'the array holds {dtype}; oneDNN takes float32 or bfloat16') from None
 
 
 def strides(shape: Shape) -> Shape:
@@ -32,6 +39,10 @@ def strides(shape: Shape) -> Shape:
     if len(shape) == 4:
         _, c, h, w = shape
         return (h * w * c, 1, w * c, c)
+    return _in_order(shape)
+
+
+def _in_order(shape: Shape) -> Shape:
     result = [1]
     for n in reversed(shape[1:]):
         result.append(result[-1] * n)
@@ -43,50 +54,71 @@ def layout(shape: Shape, type: Type = Type.FLOAT32) -> Layout:
     return Layout(shape, strides(shape), type)
 
 
-def empty(shape: Shape, dtype: type = numpy.float32) -> numpy.ndarray:
+def empty(shape: Shape, dtype: Any = numpy.float32) -> numpy.ndarray:
     """Return an uninitialised array in the canonical layout."""
-    size = numpy.dtype(dtype).itemsize
-    n_bytes = size
-    for n in shape:
-        n_bytes *= n
-    flat: numpy.ndarray = buffer(n_bytes).view(dtype)
     if len(shape) == 4:
         n, c, h, w = shape
-        return flat.reshape(n, h, w, c).transpose(0, 3, 1, 2)
-    return flat.reshape(shape)
+        return empty_in_order((n, h, w, c), dtype).transpose(0, 3, 1, 2)
+    return empty_in_order(shape, dtype)
 
 
-def is_canonical(array: numpy.ndarray) -> bool:
-    """Whether the array lies in the canonical layout; the strides of axes of length 1 do not matter."""
+def empty_in_order(shape: Shape, dtype: Any = numpy.float32) -> numpy.ndarray:
+    """Return an uninitialised array in C order."""
+    dtype = numpy.dtype(dtype)
+    array: numpy.ndarray = buffer(math.prod(shape) * dtype.itemsize).view(dtype)
+    return array.reshape(shape)
+
+
+def _lies(array: numpy.ndarray, wanted: Shape) -> bool:
+    """Whether the array has these strides in elements; those of axes of length 1 do not matter."""
     size = array.itemsize
     return all(
         have == want * size or n == 1
-        for n, have, want in zip(array.shape, array.strides, strides(array.shape), strict=True)
+        for n, have, want in zip(array.shape, array.strides, wanted, strict=True)
     )
 
 
 @cached
-def _reorder(shape: Shape, have: Shape) -> Primitive:
+def _reorder(shape: Shape, source: Shape, from_type: Type, target: Shape, to_type: Type) -> Primitive:
     engine = library.load().engine
     return Primitive(
-        f'reorder {shape}',
+        f'reorder {shape} from {from_type.name} {source} to {to_type.name} {target}',
         (Arg.SRC, Arg.DST),
         'reorder_primitive_desc_create',
-        Layout(shape, have),
+        Layout(shape, source, from_type),
         engine,
-        layout(shape),
+        Layout(shape, target, to_type),
         engine,
     )
 
 
-def canonical(array: numpy.ndarray) -> numpy.ndarray:
-    """Return a float32 array in the canonical layout: the array itself where it is, else a copy."""
-    if is_canonical(array):
+def _copy(array: numpy.ndarray, target: numpy.ndarray) -> None:
+    """Copy between arrays of one shape, of any two of oneDNN's types and any strides."""
+    size = array.itemsize
+    steps = [stride for stride, n in zip(array.strides, array.shape, strict=True) if n > 1]
+    if any(step <= 0 or step % size for step in steps):
+        array = array.copy()
+    places = [tuple(max(stride // each.itemsize, 1) for stride in each.strides) for each in (array, target)]
+    types = type_of(array.dtype), type_of(target.dtype)
+    _reorder(array.shape, places[0], types[0], places[1], types[1])(address(array), address(target))
+
+
+def canonical(array: numpy.ndarray, dtype: Any = None) -> numpy.ndarray:
+    """Return the array in the canonical layout, and in `dtype` if given: itself where it is, else a copy."""
+    if (dtype is None or array.dtype == dtype) and _lies(array, strides(array.shape)):
+        # A wrong type must not reach oneDNN as if it were a right one.
+        type_of(array.dtype)
         return array
-    copy = empty(array.shape)
-    if array.flags.c_contiguous and array.ndim == 4:
-        _, c, h, w = array.shape
-        _reorder(array.shape, (c * h * w, h * w, w, 1))(address(array), address(copy))
-    else:
-        copy[...] = array
+    copy = empty(array.shape, array.dtype if dtype is None else dtype)
+    _copy(array, copy)
+    return copy
+
+
+def in_order(array: numpy.ndarray, dtype: Any = None) -> numpy.ndarray:
+    """Return the array in C order, and in `dtype` where given: itself where it is, else a copy."""
+    dtype = array.dtype if dtype is None else numpy.dtype(dtype)
+    if array.dtype == dtype and _lies(array, _in_order(array.shape)):
+        return array
+    copy = empty_in_order(array.shape, dtype)
+    _copy(array, copy)
     return copy

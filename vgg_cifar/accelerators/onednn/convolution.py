@@ -1,68 +1,71 @@
 """Two-dimensional convolution, its two gradients, and with them deconvolution."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy
 
 from vgg_cifar.accelerators.onednn import arrays, library
-from vgg_cifar.accelerators.onednn.arrays import Shape, address, canonical
+from vgg_cifar.accelerators.onednn.arrays import Shape, address, canonical, type_of
 from vgg_cifar.accelerators.onednn.library import Algorithm, Arg, Propagation, Type
-from vgg_cifar.accelerators.onednn.primitives import Layout, Primitive, Reorder, cached, dimensions
+from vgg_cifar.accelerators.onednn.primitives import Attributes, Layout, Primitive, cached, dimensions
+from vgg_cifar.accelerators.onednn.weights import Weights
+
+Pair = tuple[int, int]
+
+
+def pair(value: Any) -> Pair:
+    """Return (rows, columns) for one number or for a pair."""
+    return tuple(value) if hasattr(value, '__getitem__') else (value, value)
 
 
 class Geometry(NamedTuple):
     """How a kernel moves over an image: pairs (rows, columns). Negative padding at the end crops."""
 
-    stride: tuple[int, int] = (1, 1)
-    pad_begin: tuple[int, int] = (0, 0)
-    pad_end: tuple[int, int] = (0, 0)
-    dilation: tuple[int, int] = (1, 1)
+    stride: Pair = (1, 1)
+    pad_begin: Pair = (0, 0)
+    pad_end: Pair = (0, 0)
+    dilation: Pair = (1, 1)
     groups: int = 1
 
 
-class _Weights:
-    """Weights on their way between Chainer's order and the blocks that one primitive reads or writes."""
-
-    def __init__(self, primitive: Primitive, which: Arg, shape: Shape, groups: int) -> None:
-        out, within, kh, kw = shape
-        if groups > 1:
-            shape = (groups, out // groups, within, kh, kw)
-        plain = Layout(shape, numpy.cumprod((1, *shape[:0:-1]))[::-1].tolist())
-        blocks = primitive.layout(which)
-        source, target = (blocks, plain) if which is Arg.DIFF_WEIGHTS else (plain, blocks)
-        self._reorder = Reorder(primitive.what, source, target)
-        self._blocks = arrays.buffer(primitive.size(which)) if self._reorder.needed else None
-
-    def read(self, weights: numpy.ndarray) -> int:
-        """Return the address of the blocks that hold `weights`, which must be C-contiguous."""
-        if self._blocks is None:
-            return address(weights)
-        self._reorder(address(weights), address(self._blocks))
-        return address(self._blocks)
-
-    def target(self, weights: numpy.ndarray) -> int:
-        """Return where the primitive is to write the gradient that `written` then puts into `weights`."""
-        return address(weights if self._blocks is None else self._blocks)
-
-    def written(self, weights: numpy.ndarray) -> None:
-        if self._blocks is not None:
-            self._reorder(address(self._blocks), address(weights))
+def moved(
+    x: Shape, weights: Shape, stride: Pair, pad: Pair, dilation: Pair, groups: int
+) -> tuple[Shape, Geometry]:
+    """Return the shape of what a convolution makes of an image, and its geometry, as Chainer counts them."""
+    out, ends = [], []
+    for n, k, s, p, d in zip(x[2:], weights[2:], stride, pad, dilation, strict=True):
+        reach = (k - 1) * d + 1
+        out.append((n + 2 * p - reach) // s + 1)
+        ends.append(s * (out[-1] - 1) + reach - n - p)
+    geometry = Geometry(stride, pad, (ends[0], ends[1]), dilation, groups)
+    return (x[0], weights[0], *out), geometry
 
 
-class _Shapes(NamedTuple):
+class _Case(NamedTuple):
+    """What a primitive is made for; the weights' shape is Chainer's, (out, in / groups, rows, columns)."""
+
     x: Shape
     weights: Shape
     y: Shape
     geometry: Geometry
+    type: Type
 
     def __str__(self) -> str:
-        return f'x {self.x}, W {self.weights}, y {self.y}, {self.geometry}'
+        return f'x {self.x}, W {self.weights}, y {self.y}, {self.geometry}, {self.type.name}'
 
-    def layouts(self, type: Type) -> tuple[Layout, Layout, Layout]:
-        weights, groups = self.weights, self.geometry.groups
-        if groups > 1:
-            weights = (groups, weights[0] // groups, *weights[1:])
-        return arrays.layout(self.x, type), Layout(weights, None, type), arrays.layout(self.y, type)
+    def layouts(self) -> tuple[Layout, Layout, Layout]:
+        return (
+            arrays.layout(self.x, self.type),
+            Layout(self.grouped_weights(), None, self.type),
+            arrays.layout(self.y, self.type),
+        )
+
+    def grouped_weights(self) -> Shape:
+        groups, (out, *rest) = self.geometry.groups, self.weights
+        return self.weights if groups == 1 else (groups, out // groups, *rest)
+
+    def bias(self, wanted: bool) -> Layout | None:
+        return arrays.layout(self.weights[:1]) if wanted else None
 
     def movement(self) -> tuple:
         g = self.geometry
@@ -72,30 +75,31 @@ class _Shapes(NamedTuple):
 
 
 @cached
-def _forward(shapes: _Shapes, bias: bool, type: Type) -> tuple[Primitive, _Weights]:
-    x, weights, y = shapes.layouts(type)
+def _forward(case: _Case, bias: bool, relu: bool) -> tuple[Primitive, Weights]:
+    x, weights, y = case.layouts()
     primitive = Primitive(
-        f'convolution of {shapes}',
+        f'convolution of {case}',
         (Arg.SRC, Arg.WEIGHTS, Arg.BIAS, Arg.DST),
         'convolution_forward_primitive_desc_create',
         library.load().engine,
-        Propagation.TRAINING,
+        Propagation.INFERENCE if relu else Propagation.TRAINING,
         Algorithm.CONVOLUTION,
         x,
         weights,
-        arrays.layout(shapes.weights[:1]) if bias else None,
+        case.bias(bias),
         y,
-        *shapes.movement(),
+        *case.movement(),
+        attributes=Attributes(relu=True) if relu else None,
     )
-    return primitive, _Weights(primitive, Arg.WEIGHTS, shapes.weights, shapes.geometry.groups)
+    return primitive, Weights(primitive, Arg.WEIGHTS, case.grouped_weights())
 
 
 @cached
-def _backward_data(shapes: _Shapes, type: Type) -> tuple[Primitive, _Weights]:
-    hint, _ = _forward(shapes, False, type)
-    gx, weights, gy = shapes.layouts(type)
+def _backward_data(case: _Case) -> tuple[Primitive, Weights]:
+    hint, _ = _forward(case, False, False)
+    gx, weights, gy = case.layouts()
     primitive = Primitive(
-        f'gradient of the input of a convolution of {shapes}',
+        f'gradient of the input of a convolution of {case}',
         (Arg.DIFF_DST, Arg.WEIGHTS, Arg.DIFF_SRC),
         'convolution_backward_data_primitive_desc_create',
         library.load().engine,
@@ -103,41 +107,50 @@ def _backward_data(shapes: _Shapes, type: Type) -> tuple[Primitive, _Weights]:
         gx,
         weights,
         gy,
-        *shapes.movement(),
+        *case.movement(),
         hint,
     )
-    return primitive, _Weights(primitive, Arg.WEIGHTS, shapes.weights, shapes.geometry.groups)
+    return primitive, Weights(primitive, Arg.WEIGHTS, case.grouped_weights())
 
 
 @cached
-def _backward_weights(shapes: _Shapes, bias: bool, type: Type) -> tuple[Primitive, _Weights]:
-    hint, _ = _forward(shapes, bias, type)
-    x, gw, gy = shapes.layouts(type)
+def _backward_weights(case: _Case, bias: bool) -> tuple[Primitive, Weights]:
+    hint, _ = _forward(case, bias, False)
+    x, gw, gy = case.layouts()
     primitive = Primitive(
-        f'gradient of the weights of a convolution of {shapes}',
+        f'gradient of the weights of a convolution of {case}',
         (Arg.SRC, Arg.DIFF_DST, Arg.DIFF_WEIGHTS, Arg.DIFF_BIAS),
         'convolution_backward_weights_primitive_desc_create',
         library.load().engine,
         Algorithm.CONVOLUTION,
         x,
         gw,
-        arrays.layout(shapes.weights[:1]) if bias else None,
+        case.bias(bias),
         gy,
-        *shapes.movement(),
+        *case.movement(),
         hint,
     )
-    return primitive, _Weights(primitive, Arg.DIFF_WEIGHTS, shapes.weights, shapes.geometry.groups)
+    return primitive, Weights(primitive, Arg.DIFF_WEIGHTS, case.grouped_weights())
 
 
 def forward(
-    x: numpy.ndarray, weights: numpy.ndarray, bias: numpy.ndarray | None, y_shape: Shape, geometry: Geometry
+    x: numpy.ndarray,
+    weights: numpy.ndarray,
+    bias: numpy.ndarray | None,
+    y_shape: Shape,
+    geometry: Geometry,
+    relu: bool = False,
 ) -> numpy.ndarray:
-    """Return x (N, C, H, W) convolved with weights (out, C / groups, rows, columns), plus bias (out,)."""
+    """Return x (N, C, H, W) convolved with weights (out, C / groups, rows, columns), plus bias (out,).
+
+    x is float32 or bfloat16, and so is the result; weights and bias are float32. `relu` clips the result at
+    zero, and turns NaN into zero.
+    """
     x, weights = canonical(x), numpy.ascontiguousarray(weights)
     bias = None if bias is None else numpy.ascontiguousarray(bias)
-    shapes = _Shapes(x.shape, weights.shape, y_shape, geometry)
-    primitive, blocks = _forward(shapes, bias is not None, Type.FLOAT32)
-    y = arrays.empty(y_shape)
+    case = _Case(x.shape, weights.shape, y_shape, geometry, type_of(x.dtype))
+    primitive, blocks = _forward(case, bias is not None, relu)
+    y = arrays.empty(y_shape, x.dtype)
     primitive(address(x), blocks.read(weights), address(bias), address(y))
     return y
 
@@ -145,10 +158,10 @@ def forward(
 def backward_data(
     weights: numpy.ndarray, gy: numpy.ndarray, x_shape: Shape, geometry: Geometry
 ) -> numpy.ndarray:
-    """Return the gradient of the input of a convolution, of shape `x_shape`."""
+    """Return the gradient of the input of a convolution, of shape `x_shape` and gy's type."""
     weights, gy = numpy.ascontiguousarray(weights), canonical(gy)
-    primitive, blocks = _backward_data(_Shapes(x_shape, weights.shape, gy.shape, geometry), Type.FLOAT32)
-    gx = arrays.empty(x_shape)
+    primitive, blocks = _backward_data(_Case(x_shape, weights.shape, gy.shape, geometry, type_of(gy.dtype)))
+    gx = arrays.empty(x_shape, gy.dtype)
     primitive(address(gy), blocks.read(weights), address(gx))
     return gx
 
@@ -156,11 +169,11 @@ def backward_data(
 def backward_weights(
     x: numpy.ndarray, gy: numpy.ndarray, w_shape: Shape, geometry: Geometry, bias: bool = False
 ) -> tuple[numpy.ndarray, numpy.ndarray | None]:
-    """Return the gradients of the weights, of shape `w_shape`, and where asked for of the bias."""
+    """Return the gradients of the weights, of shape `w_shape`, and where asked for of the bias: float32."""
     x, gy = canonical(x), canonical(gy)
-    shapes = _Shapes(x.shape, w_shape, gy.shape, geometry)
-    primitive, blocks = _backward_weights(shapes, bias, Type.FLOAT32)
-    gw = numpy.empty(w_shape, numpy.float32)
+    case = _Case(x.shape, w_shape, gy.shape, geometry, type_of(x.dtype))
+    primitive, blocks = _backward_weights(case, bias)
+    gw = arrays.empty_in_order(w_shape, numpy.float32)
     gb = numpy.empty(w_shape[:1], numpy.float32) if bias else None
     primitive(address(x), address(gy), blocks.target(gw), address(gb))
     blocks.written(gw)

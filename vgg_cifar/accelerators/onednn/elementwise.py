@@ -1,11 +1,14 @@
 """Operations that treat each element on its own: rectifiers and products with a mask."""
 
+from typing import Any
+
 import numpy
 
 from vgg_cifar.accelerators.onednn import library
-from vgg_cifar.accelerators.onednn.arrays import address, buffer
+from vgg_cifar.accelerators.onednn.arrays import address, type_of
 from vgg_cifar.accelerators.onednn.library import Algorithm, Arg, Propagation, Type
-from vgg_cifar.accelerators.onednn.primitives import Layout, Primitive, cached
+from vgg_cifar.accelerators.onednn.memory import buffer
+from vgg_cifar.accelerators.onednn.primitives import Attributes, Layout, Primitive, cached
 
 
 def _flat(size: int, type: Type = Type.FLOAT32) -> Layout:
@@ -33,20 +36,21 @@ def like(array: numpy.ndarray, model: numpy.ndarray) -> numpy.ndarray:
     same = all(a == b or n == 1 for a, b, n in zip(array.strides, model.strides, array.shape, strict=True))
     if same:
         return array
-    copy = empty_like(model)
+    copy = empty_like(model, array.dtype)
     copy[...] = array
     return copy
 
 
-def empty_like(model: numpy.ndarray) -> numpy.ndarray:
-    """Return an uninitialised aligned float32 array laid out as `model`, which is dense."""
+def empty_like(model: numpy.ndarray, dtype: Any = None) -> numpy.ndarray:
+    """Return an uninitialised aligned array laid out as `model`, which is dense."""
+    dtype = model.dtype if dtype is None else numpy.dtype(dtype)
     order = sorted(range(model.ndim), key=lambda axis: -model.strides[axis])
-    flat = buffer(4 * model.size).view(numpy.float32)
-    return flat.reshape([model.shape[axis] for axis in order]).transpose(numpy.argsort(order))
+    elements: numpy.ndarray = buffer(dtype.itemsize * model.size).view(dtype)
+    return elements.reshape([model.shape[axis] for axis in order]).transpose(numpy.argsort(order))
 
 
 @cached
-def _leaky(size: int, slope: float) -> Primitive:
+def _leaky(size: int, slope: float, type: Type) -> Primitive:
     return Primitive(
         f'leaky ReLU of {size} elements',
         (Arg.SRC, Arg.DST),
@@ -54,41 +58,42 @@ def _leaky(size: int, slope: float) -> Primitive:
         library.load().engine,
         Propagation.TRAINING,
         Algorithm.RELU,
-        _flat(size),
-        _flat(size),
+        _flat(size, type),
+        _flat(size, type),
         slope,
         0,
     )
 
 
 @cached
-def _leaky_backward(size: int, slope: float) -> Primitive:
+def _leaky_backward(size: int, slope: float, type: Type) -> Primitive:
     return Primitive(
         f'gradient of a leaky ReLU of {size} elements',
         (Arg.SRC, Arg.DIFF_DST, Arg.DIFF_SRC),
         'eltwise_backward_primitive_desc_create',
         library.load().engine,
         Algorithm.RELU,
-        _flat(size),
-        _flat(size),
-        _flat(size),
+        _flat(size, type),
+        _flat(size, type),
+        _flat(size, type),
         slope,
         0,
-        _leaky(size, slope),
+        _leaky(size, slope, type),
     )
 
 
 @cached
-def _product(size: int) -> Primitive:
+def _product(size: int, types: tuple[Type, Type], scale: float) -> Primitive:
     return Primitive(
         f'product of {size} elements',
         (Arg.SRC, Arg.SRC_1, Arg.DST),
         'binary_primitive_desc_create',
         library.load().engine,
         Algorithm.MULTIPLY,
-        _flat(size),
-        _flat(size),
-        _flat(size),
+        _flat(size, types[0]),
+        _flat(size, types[1]),
+        _flat(size, types[0]),
+        attributes=Attributes(scale=scale),
     )
 
 
@@ -96,11 +101,15 @@ def relu(x: numpy.ndarray, slope: float = 0) -> numpy.ndarray:
     """Return x where it is positive, slope * x elsewhere; NaN stays NaN."""
     x = dense(x)
     y = empty_like(x)
+    # oneDNN's plain ReLU turns NaN into 0, and a diverging network would look healthy.
     if slope:
-        _leaky(x.size, slope)(address(x), address(y))
-    else:
-        # oneDNN's plain ReLU turns NaN into 0, and a diverging network would look healthy.
+        _leaky(x.size, slope, type_of(x.dtype))(address(x), address(y))
+    elif x.dtype == numpy.float32:
         numpy.maximum(x, numpy.float32(0), out=y)
+    else:
+        # The bits of bfloat16, with the sign turned over: up to 0x7F80 lie the negative numbers, then NaNs.
+        bits = flat(x).view(numpy.uint16)
+        numpy.multiply(bits, (bits ^ 0x8000) > 0x7F80, out=flat(y).view(numpy.uint16))
     return y
 
 
@@ -109,14 +118,15 @@ def relu_backward(sign: numpy.ndarray, gy: numpy.ndarray, slope: float = 0) -> n
     sign = dense(sign)
     gy = like(gy, sign)
     gx = empty_like(sign)
-    _leaky_backward(sign.size, slope)(address(sign), address(gy), address(gx))
+    _leaky_backward(sign.size, slope, type_of(sign.dtype))(address(sign), address(gy), address(gx))
     return gx
 
 
-def multiply(x: numpy.ndarray, factors: numpy.ndarray) -> numpy.ndarray:
-    """Return the product of two arrays of the same shape."""
+def multiply(x: numpy.ndarray, factors: numpy.ndarray, scale: float = 1) -> numpy.ndarray:
+    """Return x times factors (of x's shape; float32, bfloat16 or bytes) times scale, in x's type."""
     x = dense(x)
     factors = like(factors, x)
     y = empty_like(x)
-    _product(x.size)(address(x), address(factors), address(y))
+    types = type_of(x.dtype), type_of(factors.dtype)
+    _product(x.size, types, scale)(address(x), address(factors), address(y))
     return y

@@ -1,83 +1,119 @@
 """The fully connected layer and its gradients."""
 
+from typing import Any, NamedTuple
+
 import numpy
 
 from vgg_cifar.accelerators.onednn import arrays, library
-from vgg_cifar.accelerators.onednn.arrays import address
-from vgg_cifar.accelerators.onednn.library import Arg, Propagation
-from vgg_cifar.accelerators.onednn.primitives import Primitive, cached
+from vgg_cifar.accelerators.onednn.arrays import address, in_order, type_of
+from vgg_cifar.accelerators.onednn.library import Arg, Propagation, Type
+from vgg_cifar.accelerators.onednn.primitives import Layout, Primitive, cached
+from vgg_cifar.accelerators.onednn.weights import Weights
 
 
-def _layouts(n: int, n_in: int, n_out: int, bias: bool) -> tuple:
-    matrices = [arrays.layout(shape) for shape in ((n, n_in), (n_out, n_in), (n, n_out))]
-    return (*matrices[:2], arrays.layout((n_out,)) if bias else None, matrices[2])
+class _Case(NamedTuple):
+    """What a primitive is made for. The type is that of the inputs and the weights; results are float32."""
+
+    n: int
+    n_in: int
+    n_out: int
+    type: Type
+
+    def __str__(self) -> str:
+        return f'x {(self.n, self.n_in)}, W {(self.n_out, self.n_in)}, {self.type.name}'
+
+    def weights(self) -> Layout:
+        # In float32, Chainer's own order is as fast, and saves a copy; bfloat16 must be copied anyway.
+        shape = (self.n_out, self.n_in)
+        return arrays.layout(shape) if self.type is Type.FLOAT32 else Layout(shape, None, self.type)
+
+    def bias(self, wanted: bool) -> Layout | None:
+        return arrays.layout((self.n_out,)) if wanted else None
 
 
 @cached
-def _forward(n: int, n_in: int, n_out: int, bias: bool) -> Primitive:
-    return Primitive(
-        f'linear layer of x {(n, n_in)}, W {(n_out, n_in)}',
+def _forward(case: _Case, bias: bool) -> tuple[Primitive, Weights]:
+    primitive = Primitive(
+        f'linear layer of {case}',
         (Arg.SRC, Arg.WEIGHTS, Arg.BIAS, Arg.DST),
         'inner_product_forward_primitive_desc_create',
         library.load().engine,
         Propagation.TRAINING,
-        *_layouts(n, n_in, n_out, bias),
+        arrays.layout((case.n, case.n_in), case.type),
+        case.weights(),
+        case.bias(bias),
+        arrays.layout((case.n, case.n_out)),
     )
+    return primitive, Weights(primitive, Arg.WEIGHTS, (case.n_out, case.n_in))
 
 
 @cached
-def _backward_data(n: int, n_in: int, n_out: int) -> Primitive:
-    gx, weights, _, gy = _layouts(n, n_in, n_out, False)
-    return Primitive(
-        f'gradient of the input of a linear layer of x {(n, n_in)}, W {(n_out, n_in)}',
+def _backward_data(case: _Case) -> tuple[Primitive, Weights]:
+    hint, _ = _forward(case, False)
+    primitive = Primitive(
+        f'gradient of the input of a linear layer of {case}',
         (Arg.WEIGHTS, Arg.DIFF_DST, Arg.DIFF_SRC),
         'inner_product_backward_data_primitive_desc_create',
         library.load().engine,
-        gx,
-        weights,
-        gy,
-        _forward(n, n_in, n_out, False),
+        arrays.layout((case.n, case.n_in)),
+        case.weights(),
+        arrays.layout((case.n, case.n_out), case.type),
+        hint,
     )
+    return primitive, Weights(primitive, Arg.WEIGHTS, (case.n_out, case.n_in))
 
 
 @cached
-def _backward_weights(n: int, n_in: int, n_out: int, bias: bool) -> Primitive:
-    return Primitive(
-        f'gradient of the weights of a linear layer of x {(n, n_in)}, W {(n_out, n_in)}',
+def _backward_weights(case: _Case, bias: bool) -> tuple[Primitive, Weights]:
+    hint, _ = _forward(case, bias)
+    primitive = Primitive(
+        f'gradient of the weights of a linear layer of {case}',
         (Arg.SRC, Arg.DIFF_DST, Arg.DIFF_WEIGHTS, Arg.DIFF_BIAS),
         'inner_product_backward_weights_primitive_desc_create',
         library.load().engine,
-        *_layouts(n, n_in, n_out, bias),
-        _forward(n, n_in, n_out, bias),
+        arrays.layout((case.n, case.n_in), case.type),
+        case.weights(),
+        case.bias(bias),
+        arrays.layout((case.n, case.n_out), case.type),
+        hint,
     )
+    return primitive, Weights(primitive, Arg.DIFF_WEIGHTS, (case.n_out, case.n_in))
 
 
-def forward(x: numpy.ndarray, weights: numpy.ndarray, bias: numpy.ndarray | None) -> numpy.ndarray:
-    """Return x (N, in) times the transposed weights (out, in), plus bias (out,)."""
-    x, weights = numpy.ascontiguousarray(x), numpy.ascontiguousarray(weights)
-    bias = None if bias is None else numpy.ascontiguousarray(bias)
+def forward(
+    x: numpy.ndarray, weights: numpy.ndarray, bias: numpy.ndarray | None, dtype: Any = numpy.float32
+) -> numpy.ndarray:
+    """Return x (N, in) times the transposed weights (out, in), plus bias (out,).
+
+    `dtype` is what is multiplied, float32 or bfloat16; the result is float32.
+    """
+    x, weights = in_order(x, dtype), in_order(weights)
+    bias = None if bias is None else in_order(bias)
     y = arrays.empty((len(x), len(weights)))
-    primitive = _forward(len(x), x.shape[1], len(weights), bias is not None)
-    primitive(address(x), address(weights), address(bias), address(y))
+    primitive, blocks = _forward(_Case(len(x), x.shape[1], len(weights), type_of(dtype)), bias is not None)
+    primitive(address(x), blocks.read(weights), address(bias), address(y))
     return y
 
 
-def backward_data(weights: numpy.ndarray, gy: numpy.ndarray) -> numpy.ndarray:
-    """Return the gradient of the input, of shape (N, in)."""
-    weights, gy = numpy.ascontiguousarray(weights), numpy.ascontiguousarray(gy)
+def backward_data(weights: numpy.ndarray, gy: numpy.ndarray, dtype: Any = numpy.float32) -> numpy.ndarray:
+    """Return the gradient of the input, of shape (N, in), in float32; `dtype` as in `forward`."""
+    weights, gy = in_order(weights), in_order(gy, dtype)
     n_out, n_in = weights.shape
     gx = arrays.empty((len(gy), n_in))
-    _backward_data(len(gy), n_in, n_out)(address(weights), address(gy), address(gx))
+    primitive, blocks = _backward_data(_Case(len(gy), n_in, n_out, type_of(dtype)))
+    primitive(blocks.read(weights), address(gy), address(gx))
     return gx
 
 
 def backward_weights(
-    x: numpy.ndarray, gy: numpy.ndarray, bias: bool = False
+    x: numpy.ndarray, gy: numpy.ndarray, bias: bool = False, dtype: Any = numpy.float32
 ) -> tuple[numpy.ndarray, numpy.ndarray | None]:
-    """Return the gradients of the weights, of shape (out, in), and where asked for of the bias."""
-    x, gy = numpy.ascontiguousarray(x), numpy.ascontiguousarray(gy)
+    """Return the gradients of the weights (out, in), and if asked for of the bias; see `forward`."""
+    x, gy = in_order(x, dtype), in_order(gy, dtype)
     n_out = gy.shape[1]
     gw = arrays.empty((n_out, x.shape[1]))
     gb = arrays.empty((n_out,)) if bias else None
-    _backward_weights(len(x), x.shape[1], n_out, bias)(address(x), address(gy), address(gw), address(gb))
+    primitive, blocks = _backward_weights(_Case(len(x), x.shape[1], n_out, type_of(dtype)), bias)
+    primitive(address(x), address(gy), blocks.target(gw), address(gb))
+    blocks.written(gw)
     return gw, gb

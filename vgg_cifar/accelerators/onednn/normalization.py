@@ -4,16 +4,16 @@ from typing import NamedTuple
 
 import numpy
 
-from vgg_cifar.accelerators.onednn import arrays, library
-from vgg_cifar.accelerators.onednn.arrays import Shape, address, canonical
-from vgg_cifar.accelerators.onednn.library import Arg, Normalization, Propagation
+from vgg_cifar.accelerators.onednn import arrays, library, memory
+from vgg_cifar.accelerators.onednn.arrays import Shape, address, canonical, type_of
+from vgg_cifar.accelerators.onednn.library import Arg, Normalization, Propagation, Type
 from vgg_cifar.accelerators.onednn.primitives import Primitive, cached
 
 _AFFINE = Normalization.SCALE | Normalization.SHIFT
 
 
 @cached
-def _batch_forward(shape: Shape, eps: float, flags: Normalization) -> Primitive:
+def _batch_forward(shape: Shape, eps: float, flags: Normalization, type: Type) -> Primitive:
     given = Normalization.GIVEN_STATISTICS in flags
     return Primitive(
         f'batch normalisation of {shape}',
@@ -21,15 +21,15 @@ def _batch_forward(shape: Shape, eps: float, flags: Normalization) -> Primitive:
         'batch_normalization_forward_primitive_desc_create',
         library.load().engine,
         Propagation.INFERENCE if given else Propagation.TRAINING,
-        arrays.layout(shape),
-        arrays.layout(shape),
+        arrays.layout(shape, type),
+        arrays.layout(shape, type),
         eps,
         flags,
     )
 
 
 @cached
-def _batch_backward(shape: Shape, eps: float, flags: Normalization) -> Primitive:
+def _batch_backward(shape: Shape, eps: float, flags: Normalization, type: Type) -> Primitive:
     return Primitive(
         f'gradient of batch normalisation of {shape}',
         (
@@ -46,12 +46,12 @@ def _batch_backward(shape: Shape, eps: float, flags: Normalization) -> Primitive
         'batch_normalization_backward_primitive_desc_create',
         library.load().engine,
         Propagation.BACKWARD,
-        arrays.layout(shape),
-        arrays.layout(shape),
-        arrays.layout(shape),
+        arrays.layout(shape, type),
+        arrays.layout(shape, type),
+        arrays.layout(shape, type),
         eps,
         flags,
-        _batch_forward(shape, eps, flags),
+        _batch_forward(shape, eps, flags, type),
     )
 
 
@@ -78,10 +78,10 @@ def batch_forward(
     """
     x, gamma, beta = canonical(x), _vector(gamma), _vector(beta)
     flags = _AFFINE | Normalization.RELU if relu else _AFFINE
-    primitive = _batch_forward(x.shape, eps, flags)
+    primitive = _batch_forward(x.shape, eps, flags, type_of(x.dtype))
     mean, var = numpy.empty_like(gamma), numpy.empty_like(gamma)
-    y = arrays.empty(x.shape)
-    positive = arrays.buffer(primitive.size(Arg.WORKSPACE))
+    y = arrays.empty(x.shape, x.dtype)
+    positive = memory.buffer(primitive.size(Arg.WORKSPACE))
     inputs = (x, mean, var, gamma, beta)
     primitive(*map(address, inputs), address(y), address(positive))
     return Normalized(y, mean, var, positive)
@@ -99,9 +99,10 @@ def batch_given(
     """Normalise x (N, C, H, W) by given statistics of its channels; then, if asked to, clip at zero."""
     x = canonical(x)
     flags = _AFFINE | Normalization.GIVEN_STATISTICS
-    primitive = _batch_forward(x.shape, eps, flags | Normalization.RELU if relu else flags)
+    flags = flags | Normalization.RELU if relu else flags
+    primitive = _batch_forward(x.shape, eps, flags, type_of(x.dtype))
     vectors = [_vector(values) for values in (mean, var, gamma, beta)]
-    y = arrays.empty(x.shape)
+    y = arrays.empty(x.shape, x.dtype)
     primitive(address(x), *map(address, vectors), address(y), 0)
     return y
 
@@ -118,8 +119,9 @@ def batch_backward(
     """Return the gradients of x, gamma and beta; `positive` is what `batch_forward` with a ReLU recorded."""
     x, gy, gamma = canonical(x), canonical(gy), _vector(gamma)
     flags = _AFFINE if positive is None else _AFFINE | Normalization.RELU
-    primitive = _batch_backward(x.shape, eps, flags)
-    gx, ggamma, gbeta = arrays.empty(x.shape), numpy.empty_like(gamma), numpy.empty_like(gamma)
+    primitive = _batch_backward(x.shape, eps, flags, type_of(x.dtype))
+    gx = arrays.empty(x.shape, x.dtype)
+    ggamma, gbeta = numpy.empty_like(gamma), numpy.empty_like(gamma)
     inputs = (x, _vector(mean), _vector(var), gy, gamma, positive)
     primitive(*map(address, inputs), address(gx), address(ggamma), address(gbeta))
     return gx, ggamma, gbeta

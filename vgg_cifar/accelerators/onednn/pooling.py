@@ -5,18 +5,20 @@ from typing import NamedTuple
 import numpy
 
 from vgg_cifar.accelerators.onednn import arrays, elementwise, library
-from vgg_cifar.accelerators.onednn.arrays import Shape, address, canonical
-from vgg_cifar.accelerators.onednn.library import Algorithm, Arg, Propagation
+from vgg_cifar.accelerators.onednn.arrays import Shape, address, canonical, type_of
+from vgg_cifar.accelerators.onednn.library import Algorithm, Arg, Propagation, Type
 from vgg_cifar.accelerators.onednn.primitives import Primitive, cached, dimensions
+
+Pair = tuple[int, int]
 
 
 class Windows(NamedTuple):
     """How windows cover an image: pairs (rows, columns). Padding may be negative at the end: it crops."""
 
-    size: tuple[int, int]
-    stride: tuple[int, int]
-    pad_begin: tuple[int, int]
-    pad_end: tuple[int, int]
+    size: Pair
+    stride: Pair
+    pad_begin: Pair
+    pad_end: Pair
 
     def all_touch(self, x: Shape, y: Shape) -> bool:
         """Whether every window holds a pixel, where an image of shape `x` is pooled to shape `y`."""
@@ -32,8 +34,17 @@ class Windows(NamedTuple):
         return tuple(dimensions(p) for p in (self.stride, self.size, gaps, self.pad_begin, self.pad_end))
 
 
+def moved(x: Shape, size: Pair, stride: Pair, pad: Pair) -> tuple[Shape, Windows]:
+    """Return the shape of what pooling without cover_all makes of an image, and its windows."""
+    out, ends = [], []
+    for n, k, s, p in zip(x[2:], size, stride, pad, strict=True):
+        out.append((n + 2 * p - k) // s + 1)
+        ends.append(s * (out[-1] - 1) + k - n - p)
+    return (*x[:2], *out), Windows(size, stride, pad, (ends[0], ends[1]))
+
+
 @cached
-def _forward(algorithm: Algorithm, x: Shape, y: Shape, windows: Windows) -> Primitive:
+def _forward(algorithm: Algorithm, x: Shape, y: Shape, windows: Windows, type: Type) -> Primitive:
     return Primitive(
         f'{algorithm.name} of x {x} to y {y}, {windows}',
         (Arg.SRC, Arg.DST, Arg.WORKSPACE),
@@ -41,43 +52,49 @@ def _forward(algorithm: Algorithm, x: Shape, y: Shape, windows: Windows) -> Prim
         library.load().engine,
         Propagation.TRAINING,
         algorithm,
-        arrays.layout(x),
-        arrays.layout(y),
+        arrays.layout(x, type),
+        arrays.layout(y, type),
         *windows.movement(),
     )
 
 
 @cached
-def _backward(algorithm: Algorithm, x: Shape, y: Shape, windows: Windows) -> Primitive:
+def _backward(algorithm: Algorithm, x: Shape, y: Shape, windows: Windows, type: Type) -> Primitive:
     return Primitive(
         f'gradient of {algorithm.name} of x {x} to y {y}, {windows}',
         (Arg.DIFF_DST, Arg.DIFF_SRC, Arg.WORKSPACE),
         'pooling_backward_primitive_desc_create',
         library.load().engine,
         algorithm,
-        arrays.layout(x),
-        arrays.layout(y),
+        arrays.layout(x, type),
+        arrays.layout(y, type),
         *windows.movement(),
-        _forward(algorithm, x, y, windows),
+        _forward(algorithm, x, y, windows, type),
     )
 
 
 def _is_finite(x: numpy.ndarray) -> bool:
     """Whether x holds neither infinities nor NaN; very large numbers may count as infinite."""
     flat = elementwise.flat(x)
-    return bool(numpy.isfinite(numpy.dot(flat, flat)))
+    if x.dtype == numpy.float32:
+        return bool(numpy.isfinite(numpy.dot(flat, flat)))
+    # Of a bfloat16, the eight bits of the exponent: all set, it is no finite number.
+    bits = flat.view(numpy.uint16)
+    return not bool(((bits & 0x7F80) == 0x7F80).any())
 
 
-def max_forward(x: numpy.ndarray, y_shape: Shape, windows: Windows) -> tuple[numpy.ndarray, numpy.ndarray]:
+def max_forward(
+    x: numpy.ndarray, y_shape: Shape, windows: Windows, finite: bool = False
+) -> tuple[numpy.ndarray, numpy.ndarray]:
     """Return the maxima of the windows, and which element of its window each one is, counted row by row.
 
-    Positions are bytes or 32-bit integers.
+    Positions are bytes or 32-bit integers. `finite` promises that x holds neither infinities nor NaN.
     """
     x = canonical(x)
-    if not windows.all_touch(x.shape, y_shape) or not _is_finite(x):
+    if not windows.all_touch(x.shape, y_shape) or not (finite or _is_finite(x)):
         return _max_forward_by_numpy(x, y_shape, windows)
-    primitive = _forward(Algorithm.MAX_POOLING, x.shape, y_shape, windows)
-    y = arrays.empty(y_shape)
+    primitive = _forward(Algorithm.MAX_POOLING, x.shape, y_shape, windows, type_of(x.dtype))
+    y = arrays.empty(y_shape, x.dtype)
     # oneDNN keeps the positions in bytes where they fit.
     small = primitive.size(Arg.WORKSPACE) < 4 * y.size
     positions = arrays.empty(y_shape, numpy.uint8 if small else numpy.int32)
@@ -92,8 +109,8 @@ def max_backward(
     if not windows.all_touch(x_shape, gy.shape):
         return _backward_by_numpy(gy, positions, x_shape, windows)
     gy = canonical(gy)
-    gx = arrays.empty(x_shape)
-    primitive = _backward(Algorithm.MAX_POOLING, x_shape, gy.shape, windows)
+    gx = arrays.empty(x_shape, gy.dtype)
+    primitive = _backward(Algorithm.MAX_POOLING, x_shape, gy.shape, windows, type_of(gy.dtype))
     primitive(address(gy), address(gx), address(positions))
     return gx
 
@@ -103,8 +120,9 @@ def average_forward(x: numpy.ndarray, y_shape: Shape, windows: Windows) -> numpy
     x = canonical(x)
     if not windows.all_touch(x.shape, y_shape):
         return _contents(x, y_shape, windows, 0).mean(4)
-    y = arrays.empty(y_shape)
-    _forward(Algorithm.AVERAGE_POOLING, x.shape, y_shape, windows)(address(x), address(y), 0)
+    y = arrays.empty(y_shape, x.dtype)
+    primitive = _forward(Algorithm.AVERAGE_POOLING, x.shape, y_shape, windows, type_of(x.dtype))
+    primitive(address(x), address(y), 0)
     return y
 
 
@@ -112,10 +130,11 @@ def average_backward(gy: numpy.ndarray, x_shape: Shape, windows: Windows) -> num
     """Return the gradient of average pooling's input."""
     if not windows.all_touch(x_shape, gy.shape):
         kh, kw = windows.size
-        return _backward_by_numpy(gy / numpy.float32(kh * kw), None, x_shape, windows)
+        return _backward_by_numpy(gy / gy.dtype.type(kh * kw), None, x_shape, windows)
     gy = canonical(gy)
-    gx = arrays.empty(x_shape)
-    _backward(Algorithm.AVERAGE_POOLING, x_shape, gy.shape, windows)(address(gy), address(gx), 0)
+    gx = arrays.empty(x_shape, gy.dtype)
+    primitive = _backward(Algorithm.AVERAGE_POOLING, x_shape, gy.shape, windows, type_of(gy.dtype))
+    primitive(address(gy), address(gx), 0)
     return gx
 
 
@@ -148,7 +167,7 @@ def _backward_by_numpy(
     (sy, sx), (ph, pw), (kh, kw) = windows.stride, windows.pad_begin, windows.size
     n, c, h, w = x_shape
     rows, columns = sy * gy.shape[2], sx * gy.shape[3]
-    gx = numpy.zeros((n, c, max(rows + kh, ph + h), max(columns + kw, pw + w)), numpy.float32)
+    gx = numpy.zeros((n, c, max(rows + kh, ph + h), max(columns + kw, pw + w)), gy.dtype)
     for i, j in numpy.ndindex(kh, kw):
         part = gy if positions is None else numpy.where(positions == i * kw + j, gy, 0)
         gx[:, :, i : i + rows : sy, j : j + columns : sx] += part

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, ParamSpec, TypeVar
 
 from vgg_cifar.accelerators.onednn import library, process
-from vgg_cifar.accelerators.onednn.library import Arg, OneDNNError, Query, Type
+from vgg_cifar.accelerators.onednn.library import Algorithm, Arg, OneDNNError, Query, Type
 
 # A run sees a handful of shapes; a program that sees many must not keep them all.
 KEPT = 512
@@ -70,6 +70,27 @@ class Layout:
             self._destroy(self._as_parameter_)
 
 
+class Attributes:
+    """What a primitive does to its result: multiply it by `scale`, or clip it at zero."""
+
+    def __init__(self, relu: bool = False, scale: float = 1) -> None:
+        dnnl = library.load()
+        self._dnnl = dnnl
+        self._operations = dnnl.make('post_ops_create')
+        if scale != 1:
+            dnnl.post_ops_append_eltwise(self._operations, Algorithm.LINEAR, scale, 0)
+        if relu:
+            dnnl.post_ops_append_eltwise(self._operations, Algorithm.RELU, 0, 0)
+        self._as_parameter_ = dnnl.make('primitive_attr_create')
+        dnnl.primitive_attr_set_post_ops(self, self._operations)
+
+    def __del__(self) -> None:
+        if hasattr(self, '_as_parameter_'):
+            self._dnnl.primitive_attr_destroy(self._as_parameter_)
+        if hasattr(self, '_operations'):
+            self._dnnl.post_ops_destroy(self._operations)
+
+
 class _Argument(ctypes.Structure):
     _fields_ = (('which', ctypes.c_int), ('memory', ctypes.c_void_p))
 
@@ -81,10 +102,11 @@ class Primitive:
         what: name and shapes, for error messages.
         uses: the arguments that calls give, in this order.
         call: the C function, less its prefix, that makes the descriptor; `arguments` are its own.
+        attributes: what is to be done to the result.
     """
 
     def __init__(
-        self, what: str, uses: Sequence[int], call: str, *arguments: Any, attributes: Any = None
+        self, what: str, uses: Sequence[int], call: str, *arguments: Any, attributes: Attributes | None = None
     ) -> None:
         self._dnnl = dnnl = library.load()
         self.what = what

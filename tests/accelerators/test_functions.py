@@ -1,0 +1,335 @@
+"""The layers of our networks against the same layers out of Chainer's own functions on NumPy."""
+
+import contextlib
+
+import chainer
+import chainer.functions as F
+import chainer.link_hooks
+import chainer.links as L
+import numpy
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from vgg_cifar.accelerators import functions
+from vgg_cifar.accelerators.onednn import library
+from vgg_cifar.errors import InputError
+
+
+def live() -> bool:
+    try:
+        return library.load().has_bfloat16
+    except library.Unavailable:
+        return False
+
+
+needs_bfloat16 = pytest.mark.skipif(not live(), reason='needs oneDNN and a CPU that multiplies bfloat16')
+some = settings(max_examples=40, deadline=None)
+seeds = st.integers(0, 2**31)
+
+
+def numbers(shape, seed):
+    return numpy.random.RandomState(seed).standard_normal(shape).astype(numpy.float32)
+
+
+def links(n_in, n_out, size=3, seed=0, batch_norm=True, **options):
+    conv = L.Convolution2D(n_in, n_out, size, **options)
+    bn = L.BatchNormalization(n_out) if batch_norm else None
+    for k, param in enumerate([*conv.params(), *(bn.params() if bn else ())]):
+        param.array[...] = numbers(param.shape, seed + k) * 0.3 + (param.ndim == 1)
+    return conv, bn
+
+
+def plainly(conv, bn, x):
+    h = conv(x)
+    return F.relu(h if bn is None else bn(h))
+
+
+def run(layer, x, owners, gy_seed=1):
+    """Return the output, and the gradients of x and of all parameters."""
+    x = chainer.Variable(x)
+    for owner in owners:
+        owner.cleargrads()
+    y = layer(x)
+    y.grad = numbers(y.shape, gy_seed).astype(y.dtype)
+    y.backward()
+    return [y.array, x.grad, *(param.grad for owner in owners for param in owner.params())]
+
+
+def agree(wanted, found, tolerance=1e-4):
+    for want, have in zip(wanted, found, strict=True):
+        scale = max(1.0, float(abs(want).max()))
+        numpy.testing.assert_allclose(have.astype('f') / scale, want / scale, rtol=0, atol=tolerance)
+
+
+@some
+@given(
+    st.tuples(st.integers(1, 3), st.integers(1, 4), st.integers(3, 9), st.integers(3, 9)),
+    st.integers(1, 20),
+    st.sampled_from([(1, 1, 1), (2, 0, 1), ((1, 2), (1, 0), 1), (1, 2, 2)]),
+    st.booleans(),
+    st.booleans(),
+    seeds,
+)
+def test_convolution(shape, n_out, moves, batch_norm, nobias, seed):
+    stride, pad, dilate = moves
+    shape = (shape[0] + 3 * batch_norm, *shape[1:])
+    options = {'stride': stride, 'pad': pad, 'dilate': dilate, 'nobias': nobias}
+    conv, bn = links(shape[1], n_out, 2, seed, batch_norm, **options)
+    owners = [conv, bn] if bn else [conv]
+    x = numbers(shape, seed + 9)
+    averages = []
+    found = []
+    for layer, use_ideep in ((plainly, 'never'), (functions.convolution, 'auto')):
+        if bn:
+            bn.avg_mean[...], bn.avg_var[...] = 0, 1
+        with chainer.using_config('use_ideep', use_ideep):
+            found.append(run(lambda x, layer=layer: layer(conv, bn, x), x, owners))
+        averages.append([bn.avg_mean.copy(), bn.avg_var.copy()] if bn else [])
+    # The convolution's bias has no effect before a normalisation; its gradient is rounding.
+    agree(*found, tolerance=2e-3 if bn else 1e-4)
+    agree(*averages)
+
+
+@some
+@given(st.integers(1, 3), st.integers(1, 4), st.integers(1, 4), seeds)
+def test_convolution_in_groups(groups, per_group, out_per_group, seed):
+    conv, _ = links(groups * per_group, groups * out_per_group, 3, seed, False, groups=groups, pad=1)
+    x = numbers((2, groups * per_group, 6, 5), seed)
+    with chainer.using_config('use_ideep', 'never'):
+        wanted = run(lambda x: plainly(conv, None, x), x, [conv])
+    agree(wanted, run(lambda x: functions.convolution(conv, None, x), x, [conv]))
+
+
+@some
+@given(st.booleans(), st.booleans(), seeds)
+def test_convolution_without_a_graph_is_one_convolution(batch_norm, nobias, seed):
+    conv, bn = links(3, 17, 3, seed, batch_norm, pad=1, nobias=nobias)
+    if bn:
+        bn.avg_mean[...], bn.avg_var[...] = numbers(17, seed), abs(numbers(17, seed + 1)) + 0.1
+    x = numbers((2, 3, 7, 8), seed)
+    with chainer.using_config('train', False), chainer.no_backprop_mode():
+        with chainer.using_config('use_ideep', 'never'):
+            wanted = plainly(conv, bn, x)
+        found = functions.convolution(conv, bn, x)
+    agree([wanted.array], [found.array])
+    assert found.creator is None
+
+
+@some
+@given(st.sampled_from(['max', 'average']), st.integers(1, 3), st.integers(1, 3), st.integers(0, 1), seeds)
+def test_pooling(kind, size, stride, pad, seed):
+    x = numbers((2, 5, 8, 9), seed)
+    ours = {'max': functions.max_pooling, 'average': functions.average_pooling}[kind]
+
+    def chainers(x):
+        if kind == 'max':
+            return F.max_pooling_2d(x, size, stride, pad, cover_all=False)
+        return F.average_pooling_2d(x, size, stride, pad)
+
+    with chainer.using_config('use_ideep', 'never'):
+        wanted = run(chainers, x, [])
+    agree(wanted, run(lambda x: ours(x, size, stride, pad), x, []))
+
+
+@some
+@given(st.sampled_from([(4, 6), (4, 3, 2, 5)]), st.booleans(), seeds)
+def test_linear(shape, nobias, seed):
+    link = L.Linear(int(numpy.prod(shape[1:])), 7, nobias=nobias)
+    x = numbers(shape, seed)
+    with chainer.using_config('use_ideep', 'never'):
+        wanted = run(link, x, [link])
+    agree(wanted, run(lambda x: functions.linear(link, x), x, [link]))
+
+
+@pytest.mark.parametrize('ratio', [0.1, 0.4, 0.9, 0.99])
+def test_dropout(ratio):
+    x = numbers((50, 40, 10, 10), 0)
+    numpy.random.seed(3)
+    y, gx = run(lambda x: functions.dropout(x, ratio), x, [])
+    kept = y != 0
+    assert abs(kept.mean() - (1 - ratio)) < 4 * numpy.sqrt(ratio * (1 - ratio) / x.size)
+    numpy.testing.assert_allclose(y[kept], x[kept] / numpy.float32(1 - ratio), rtol=1e-5)
+    numpy.testing.assert_allclose(gx, numbers(x.shape, 1) * kept / numpy.float32(1 - ratio), rtol=1e-5)
+    numpy.random.seed(3)
+    numpy.testing.assert_array_equal(functions.dropout(x, ratio).array, y)
+    assert (functions.dropout(x, ratio).array != y).any()
+
+
+def test_dropout_of_nothing_and_of_too_much():
+    x = numbers((2, 3), 0)
+    numpy.testing.assert_array_equal(functions.dropout(x, 0).array, x)
+    with pytest.raises(ValueError, match='ratio is 1'):
+        functions.dropout(x, 1)
+
+
+@pytest.mark.parametrize('batch_norm', [True, False])
+def test_numerical_gradients(batch_norm):
+    """Along random directions, the output changes as the gradients say."""
+    conv, bn = links(2, 3, 3, 0, batch_norm, pad=1)
+    fc = L.Linear(3 * 3 * 3, 2)
+    owners = [conv, bn, fc] if bn else [conv, fc]
+    x, gy = numbers((3, 2, 6, 6), 5), numbers((3, 2), 1)
+
+    def network(x):
+        h = functions.average_pooling(functions.convolution(conv, bn, x))
+        return functions.linear(fc, functions.max_pooling(h, 1))
+
+    gradients = run(network, x, owners)[1:]
+    arrays = [x, *(param.array for owner in owners for param in owner.params())]
+    for seed in range(5):
+        directions = [numbers(array.shape, seed + k) for k, array in enumerate(arrays)]
+        values = []
+        for step in (-1e-3, 2e-3):
+            for array, direction in zip(arrays, directions, strict=True):
+                array += numpy.float32(step) * direction
+            values.append(float((network(x).array.astype('d') * gy).sum()))
+        for array, direction in zip(arrays, directions, strict=True):
+            array -= numpy.float32(1e-3) * direction
+        wanted = (values[1] - values[0]) / 2e-3
+        found = sum(float((g * d).sum()) for g, d in zip(gradients, directions, strict=True))
+        # A ReLU that changes sides within the step bends the line a little.
+        assert found == pytest.approx(wanted, rel=0.05, abs=0.3)
+
+
+def test_second_derivatives():
+    conv, bn = links(2, 3, 3, 0, True, pad=1)
+    penalties = []
+    for use_ideep in ('never', 'auto'):
+        with chainer.using_config('use_ideep', use_ideep):
+            x = chainer.Variable(numbers((4, 2, 6, 6), 5))
+            y = F.sum(functions.max_pooling(functions.convolution(conv, bn, x)) ** 2)
+            (gx,) = chainer.grad([y], [x], enable_double_backprop=True)
+            penalty = F.sum(gx**2)
+            conv.cleargrads()
+            penalty.backward()
+            penalties.append([penalty.array, conv.W.grad, x.grad])
+    agree(*penalties, tolerance=1e-3)
+
+
+def test_nan_stays_visible():
+    conv, bn = links(3, 16, 3, 0, True, pad=1)
+    x = numbers((2, 3, 6, 6), 0)
+    x[0, 0, 0, 0] = numpy.nan
+    for batch_norm in (bn, None):
+        with chainer.using_config('train', False), chainer.no_backprop_mode():
+            y = functions.max_pooling(functions.convolution(conv, batch_norm, x))
+            assert numpy.isnan(y.array[0]).any()
+            assert not numpy.isnan(y.array[1]).any()
+        assert numpy.isnan(functions.convolution(conv, batch_norm, x).array).any()
+
+
+@pytest.mark.parametrize(
+    'change',
+    [
+        lambda conv, bn: conv.add_hook(chainer.link_hooks.WeightStandardization()),
+        lambda conv, bn: conv.W.__setattr__('array', conv.W.array.astype('d')),
+        lambda conv, bn: bn.__setattr__('gamma', None),
+    ],
+)
+def test_links_out_of_the_ordinary_are_called(change):
+    conv, bn = links(3, 4, 3, 0, True)
+    conv.W.name = 'W'
+    change(conv, bn)
+    x = numbers((3, 3, 6, 6), 0)
+    with chainer.using_config('use_ideep', 'never'):
+        wanted = plainly(conv, bn, x).array
+    agree([wanted], [functions.convolution(conv, bn, x).array])
+
+
+@needs_bfloat16
+@pytest.mark.parametrize('batch_norm', [True, False])
+def test_bfloat16_is_near_float32(batch_norm):
+    conv, bn = links(3, 32, 3, 0, batch_norm, pad=1)
+    fc = L.Linear(32 * 16, 5)
+    owners = [conv, bn, fc] if bn else [conv, fc]
+
+    def network(x):
+        h = functions.max_pooling(functions.convolution(conv, bn, x))
+        h = functions.average_pooling(functions.dropout(h, 0.2))
+        return functions.linear(fc, h)
+
+    x = numbers((8, 3, 16, 16), 3)
+    found = []
+    for compute in ('float32', 'bfloat16'):
+        numpy.random.seed(0)
+        with functions.using_compute(compute):
+            found.append(run(network, x, owners))
+    for want, have in zip(*found, strict=True):
+        assert have.dtype == numpy.float32
+        error = numpy.linalg.norm(have - want) / max(numpy.linalg.norm(want), 0.1)
+        assert error < 0.15
+
+
+@needs_bfloat16
+def test_bfloat16_without_a_graph():
+    conv, bn = links(3, 32, 3, 0, True, pad=1)
+    x = numbers((8, 3, 16, 16), 3)
+    found = []
+    with chainer.using_config('train', False), chainer.no_backprop_mode():
+        for compute in ('float32', 'bfloat16'):
+            with functions.using_compute(compute):
+                found.append(functions.max_pooling(functions.convolution(conv, bn, x)).array)
+    assert found[1].dtype.name == 'bfloat16'
+    numpy.testing.assert_allclose(found[1].astype('f'), found[0], atol=0.1, rtol=0.02)
+
+
+@needs_bfloat16
+def test_bfloat16_does_without_what_only_float32_has():
+    conv, bn = links(3, 8, 3, 0, True)
+    other = L.Convolution2D(8, 4, 3)
+    other.add_hook(chainer.link_hooks.WeightStandardization())
+    with functions.using_compute('bfloat16'):
+        h = functions.convolution(conv, bn, numbers((3, 3, 8, 8), 0))
+        y = functions.convolution(other, None, h)
+        assert y.dtype == numpy.float32
+        F.sum(y).backward()
+        assert conv.W.grad.dtype == numpy.float32
+        x = chainer.Variable(numbers((3, 3, 8, 8), 0))
+        y = F.sum(functions.linear(L.Linear(8 * 36, 2), functions.convolution(conv, bn, x)))
+        with pytest.raises(TypeError, match='float32 only'):
+            chainer.grad([y], [x], enable_double_backprop=True)
+
+
+@needs_bfloat16
+def test_nan_stays_visible_in_bfloat16():
+    conv, bn = links(3, 16, 3, 0, True, pad=1)
+    x = numbers((2, 3, 6, 6), 0)
+    x[0, 0, 0, 0] = numpy.nan
+    with functions.using_compute('bfloat16'):
+        for batch_norm in (bn, None):
+            y = functions.max_pooling(functions.convolution(conv, batch_norm, x))
+            assert numpy.isnan(y.array.astype('f')).any()
+
+
+def test_bfloat16_is_refused_where_the_machine_has_none(monkeypatch):
+    with chainer.using_config('use_ideep', 'never'), pytest.raises(InputError, match='needs oneDNN'):
+        functions.check_compute('bfloat16')
+    with pytest.raises(InputError, match="compute is 'half'"):
+        functions.check_compute('half')
+    if live():
+        monkeypatch.setattr(library.Library, 'has_bfloat16', property(lambda self: False))
+        with (
+            pytest.raises(InputError, match='needs a CPU with AVX-512 bf16'),
+            functions.using_compute('bfloat16'),
+        ):
+            pass
+
+
+def test_same_seed_same_bits():
+    conv, bn = links(3, 32, 3, 0, True, pad=1)
+    fc = L.Linear(32 * 64, 5)
+    x = numbers((64, 3, 16, 16), 3)
+    for compute in ('float32', 'bfloat16') if live() else ('float32',):
+        with functions.using_compute(compute) if live() else contextlib.nullcontext():
+            runs = []
+            for _ in range(2):
+                numpy.random.seed(0)
+
+                def network(x):
+                    h = functions.dropout(functions.max_pooling(functions.convolution(conv, bn, x)), 0.4)
+                    return functions.linear(fc, h)
+
+                runs.append(run(network, x, [conv, bn, fc]))
+        for a, b in zip(*runs, strict=True):
+            numpy.testing.assert_array_equal(a, b)

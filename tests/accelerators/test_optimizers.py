@@ -1,0 +1,58 @@
+"""Our Adam against Chainer's."""
+
+import chainer
+import chainer.links as L
+import numpy
+import pytest
+
+from vgg_cifar.accelerators import optimizers
+
+
+def trained(optimizer, dtype=numpy.float32, steps=4, layout='C'):
+    numbers = numpy.random.RandomState(0)
+    model = chainer.Sequential(L.Linear(300, 1000), L.Linear(1000, 3))
+    for param in model.params():
+        param.array = numpy.asarray(numbers.standard_normal(param.shape), dtype, order=layout)
+    optimizer.setup(model)
+    for _ in range(steps):
+        for param in model.params():
+            param.grad = numbers.standard_normal(param.shape).astype(dtype)
+        optimizer.update()
+    return model, optimizer
+
+
+@pytest.mark.parametrize(
+    'options',
+    [{}, {'weight_decay_rate': 1e-2, 'eta': 0.5}, {'amsgrad': True}, {'adabound': True}, {'beta1': 0.5}],
+)
+@pytest.mark.parametrize('dtype', [numpy.float32, numpy.float64, numpy.float16])
+def test_same_numbers(options, dtype):
+    if dtype == numpy.float16:
+        options = {**options, 'eps': 1e-3}
+    wanted, _ = trained(chainer.optimizers.Adam(**options), dtype)
+    found, _ = trained(optimizers.Adam(**options), dtype)
+    for a, b in zip(wanted.params(), found.params(), strict=True):
+        assert a.dtype == b.dtype == dtype
+        numpy.testing.assert_allclose(a.array, b.array, rtol=1e-6, atol=1e-7)
+        for name in a.update_rule.state:
+            numpy.testing.assert_allclose(a.update_rule.state[name], b.update_rule.state[name], rtol=1e-6)
+
+
+def test_other_layouts():
+    wanted, _ = trained(chainer.optimizers.Adam(), layout='F')
+    found, _ = trained(optimizers.Adam(), layout='F')
+    for a, b in zip(wanted.params(), found.params(), strict=True):
+        numpy.testing.assert_allclose(a.array, b.array, rtol=1e-6, atol=1e-7)
+
+
+@pytest.mark.parametrize('first, second', [(0, 1), (1, 0)])
+def test_snapshots_are_interchangeable(first, second, tmp_path):
+    kinds = (chainer.optimizers.Adam, optimizers.Adam)
+    _, optimizer = trained(kinds[first]())
+    chainer.serializers.save_npz(tmp_path / 'optimizer.npz', optimizer)
+    model, other = trained(kinds[second](), steps=1)
+    chainer.serializers.load_npz(tmp_path / 'optimizer.npz', other)
+    assert other.t == optimizer.t
+    for param, copy in zip(optimizer.target.params(), model.params(), strict=True):
+        for name, value in param.update_rule.state.items():
+            numpy.testing.assert_array_equal(value, copy.update_rule.state[name])

@@ -1,0 +1,200 @@
+"""The layers of our networks, by the fastest path that the device has; elsewhere they are Chainer's own.
+
+A network calls these with its links, and knows nothing of accelerators::
+
+    h = functions.convolution(self.conv1_1, self.bn1_1, x)   # relu(bn(conv(x)))
+    h = functions.dropout(functions.max_pooling(h), 0.4)
+    y = functions.linear(self.fc4, h)
+
+With `using_compute('bfloat16')`, convolutions and linear layers multiply bfloat16 and add up float32, and
+what lies between convolutions is bfloat16; parameters, statistics and what linear layers return stay float32.
+"""
+
+import contextlib
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import chainer
+import chainer.functions as F
+import chainer.links as L
+import numpy
+from chainer.backends import intel64
+
+from vgg_cifar.accelerators import onednn
+from vgg_cifar.accelerators.onednn import process
+from vgg_cifar.errors import InputError
+
+Variable = chainer.Variable
+
+COMPUTE = ('float32', 'bfloat16')
+
+
+def check_compute(compute: str) -> None:
+    """Raise InputError unless convolutions can be computed in this type on this machine's CPU."""
+    if compute not in COMPUTE:
+        raise InputError(f'compute is {compute!r}; expected one of {", ".join(COMPUTE)}')
+    if compute == 'bfloat16':
+        from vgg_cifar.accelerators.onednn import library
+
+        if not _enabled():
+            raise InputError(f'compute is bfloat16, which needs oneDNN on a CPU; {onednn.status()}')
+        if not library.load().has_bfloat16:
+            raise InputError(
+                'compute is bfloat16, which needs a CPU with AVX-512 bf16; '
+                f'this one has {library.load().isa_name}: use float32'
+            )
+
+
+@contextlib.contextmanager
+def using_compute(compute: str) -> Iterator[None]:
+    """Compute in 'float32' or 'bfloat16' within this, in this thread.
+
+    Raises:
+        InputError: the CPU cannot, or there is no such type.
+
+    """
+    check_compute(compute)
+    with chainer.using_config('compute', compute):
+        yield
+
+
+def convolution(conv: L.Convolution2D, bn: L.BatchNormalization | None, x: Variable) -> Variable:
+    """Return relu(bn(conv(x))), or relu(conv(x)) without bn.
+
+    Args:
+        conv: the convolution.
+        bn: what normalises its result over the batch, or None.
+        x: (N, C, H, W).
+
+    Returns:
+        chainer.Variable: (N, out, H', W').
+
+    """
+    plain = _plain(conv, L.Convolution2D) and (bn is None or _plain_normalization(bn))
+    if not _takes(x) or not plain or chainer.config.in_recomputing:
+        h = conv(_float32(x))
+        return F.relu(h if bn is None else bn(h))
+    from vgg_cifar.accelerators.onednn import folding, nodes
+    from vgg_cifar.accelerators.onednn.convolution import pair
+
+    if not chainer.config.enable_backprop and not (bn is not None and chainer.config.train):
+        return folding.rectified_convolution(conv, bn, chainer.as_variable(x).array, _dtype())
+    convolve = nodes.Convolution(pair(conv.stride), pair(conv.pad), pair(conv.dilate), conv.groups, _dtype())
+    parameters = [conv.W] if conv.b is None else [conv.W, conv.b]
+    (h,) = convolve.apply((x, *parameters))
+    if bn is None:
+        return nodes.ReLU().apply((h,))[0]
+    if not chainer.config.train:
+        return F.relu(bn(h))
+    mean: Any = bn.avg_mean
+    var: Any = bn.avg_var
+    return nodes.BatchNormalizationReLU(bn.eps, mean, var, bn.decay).apply((h, bn.gamma, bn.beta))[0]
+
+
+def max_pooling(x: Variable, size: int = 2, stride: int | None = None, pad: int = 0) -> Variable:
+    """Return the maxima of square windows; a window that the image does not fill is left out."""
+    if not _takes(x):
+        return F.max_pooling_2d(x, size, stride, pad, cover_all=False)
+    return _pool('max', x, size, stride, pad)
+
+
+def average_pooling(x: Variable, size: int = 2, stride: int | None = None, pad: int = 0) -> Variable:
+    """Return the means of square windows, the padding counted as zeros."""
+    if not _takes(x):
+        return F.average_pooling_2d(x, size, stride, pad)
+    return _pool('average', x, size, stride, pad)
+
+
+def dropout(x: Variable, ratio: float) -> Variable:
+    """Return x with a random part `ratio` of its elements set to 0, and the rest divided by 1 - ratio.
+
+    Always, whatever chainer.config.train says. numpy.random.seed makes the choice repeatable on a CPU.
+    """
+    if not 0 <= ratio < 1:
+        raise ValueError(f'ratio is {ratio}; expected 0 to below 1')
+    if ratio == 0:
+        return chainer.as_variable(x)
+    if not _takes(x):
+        with chainer.using_config('train', True):
+            return F.dropout(x, ratio)
+    from vgg_cifar.accelerators.onednn import nodes
+
+    return nodes.Dropout(ratio).apply((x,))[0]
+
+
+def linear(link: L.Linear, x: Variable) -> Variable:
+    """Return link(x): float32 (N, out) for x (N, ...)."""
+    if not _takes(x) or not _plain(link, L.Linear):
+        return link(_float32(x))
+    from vgg_cifar.accelerators.onednn import nodes
+
+    parameters = [link.W] if link.b is None else [link.W, link.b]
+    return nodes.Linear(_dtype()).apply((x, *parameters))[0]
+
+
+def _enabled() -> bool:
+    """Whether the accelerator is in place, and to be used."""
+    stand_in = sys.modules.get('ideep4py')
+    ours = stand_in is not None and stand_in.__name__ == onednn.STAND_IN
+    return ours and intel64.should_use_ideep('>=auto')
+
+
+def _takes(x: Any) -> bool:
+    """Whether the accelerator computes functions of x here."""
+    array = x.array if isinstance(x, Variable) else x
+    return (
+        isinstance(array, numpy.ndarray)
+        and array.dtype.name in COMPUTE
+        and array.size > 0
+        and _enabled()
+        and process.usable()
+    )
+
+
+def _plain(link: chainer.Link, kind: type) -> bool:
+    """Whether a link does what its class says, with float32 parameters on the CPU."""
+    return (
+        type(link) is kind
+        and link.W.array is not None
+        and not link.local_link_hooks
+        and all(isinstance(p.array, numpy.ndarray) and p.dtype == numpy.float32 for p in link.params())
+    )
+
+
+def _plain_normalization(bn: L.BatchNormalization) -> bool:
+    if type(bn) is not L.BatchNormalization or bn.local_link_hooks or bn.axis is not None:
+        return False
+    vectors = (getattr(bn.gamma, 'array', None), getattr(bn.beta, 'array', None), bn.avg_mean, bn.avg_var)
+    return all(
+        isinstance(values, numpy.ndarray) and values.dtype == numpy.float32 and values.ndim == 1
+        for values in vectors
+    )
+
+
+def _dtype() -> Any:
+    """Return the type to multiply in: gradients through given statistics, a rare wish, are float32's."""
+    if getattr(chainer.config, 'compute', 'float32') == 'float32':
+        return numpy.float32
+    if chainer.config.enable_backprop and not chainer.config.train:
+        return numpy.float32
+    import ml_dtypes
+
+    return ml_dtypes.bfloat16
+
+
+def _float32(x: Variable) -> Variable:
+    if getattr(x.dtype, 'name', '') != 'bfloat16':
+        return x
+    from vgg_cifar.accelerators.onednn import nodes
+
+    return nodes.Cast().apply((x,))[0]
+
+
+def _pool(kind: str, x: Variable, size: int, stride: int | None, pad: int) -> Variable:
+    from vgg_cifar.accelerators.onednn import nodes
+    from vgg_cifar.accelerators.onednn.convolution import pair
+
+    finite = isinstance(x, Variable) and getattr(x.creator_node, 'finite', False)
+    steps = size if stride is None else stride
+    return nodes.Pooling(kind, pair(size), pair(steps), pair(pad), finite).apply((x,))[0]

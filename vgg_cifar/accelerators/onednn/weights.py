@@ -1,0 +1,41 @@
+"""Weights on their way between Chainer's arrays and the blocks that a primitive reads or writes."""
+
+import numpy
+
+from vgg_cifar.accelerators.onednn import memory
+from vgg_cifar.accelerators.onednn.arrays import Shape, address
+from vgg_cifar.accelerators.onednn.library import Arg
+from vgg_cifar.accelerators.onednn.primitives import Layout, Primitive, Reorder
+
+
+class Weights:
+    """The blocks of one primitive, kept between its calls.
+
+    Args:
+        primitive: reads or writes the blocks, in the order and type that it chose itself.
+        which: WEIGHTS, which it reads, or DIFF_WEIGHTS, which it writes.
+        shape: that of the float32 array in C order on the other side.
+    """
+
+    def __init__(self, primitive: Primitive, which: Arg, shape: Shape) -> None:
+        plain = Layout(shape, numpy.cumprod((1, *shape[:0:-1]))[::-1].tolist())
+        blocks = primitive.layout(which)
+        source, target = (blocks, plain) if which is Arg.DIFF_WEIGHTS else (plain, blocks)
+        self._reorder = Reorder(primitive.what, source, target)
+        self._blocks = memory.buffer(primitive.size(which)) if self._reorder.needed else None
+
+    def read(self, weights: numpy.ndarray) -> int:
+        """Return the address of the blocks that hold `weights`, which is in C order."""
+        if self._blocks is None:
+            return address(weights)
+        self._reorder(address(weights), address(self._blocks))
+        return address(self._blocks)
+
+    def target(self, weights: numpy.ndarray) -> int:
+        """Return where the primitive is to write the gradient that `written` then puts into `weights`."""
+        return address(weights if self._blocks is None else self._blocks)
+
+    def written(self, weights: numpy.ndarray) -> None:
+        """Put into `weights` what the primitive wrote."""
+        if self._blocks is not None:
+            self._reorder(address(self._blocks), address(weights))
