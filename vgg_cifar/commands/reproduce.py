@@ -1,9 +1,12 @@
 """`vgg-cifar reproduce`: a report's figures, from the images to the page."""
 
 import argparse
+import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
+from vgg_cifar.cli import exit_status
 from vgg_cifar.errors import InputError
 from vgg_cifar.reporting import report
 from vgg_cifar.studies.study_folder import StudyFolder
@@ -21,13 +24,27 @@ A run is named after its settings, its seed and its images: the same command aga
 and resumes what is not, and figures that share a run share its folder."""
 
 
-def add_arguments(parser: argparse.ArgumentParser, scale: str = 'quick') -> None:
-    """Add the flags; `scale` is the default scale."""
-    parser.description, parser.epilog = __doc__, EXAMPLES
+def compare(report: str, *figures: str, description: str) -> NoReturn:
+    """Run a comparison script: `reproduce` with its report and figures given, at the report's own scale."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    _add_options(parser, scale='full')
+    parser.add_argument('--debug', action='store_true', help='show the traceback of an error')
+    parser.set_defaults(report=report, figures=figures, run=run)
+    sys.exit(exit_status(parser))
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the report, the figures and the options."""
+    parser.description = "Rebuilds a report's figures, from the images to the page."
+    parser.epilog = EXAMPLES
     parser.add_argument('report', metavar='REPORT', help=f'which report: {", ".join(STUDIES)}')
     parser.add_argument(
         '--figure', dest='figures', nargs='+', action='extend', metavar='ID', help='only these figures (default: all)'
     )
+    _add_options(parser, scale='quick')
+
+
+def _add_options(parser: argparse.ArgumentParser, scale: str) -> None:
     scales = list(dict.fromkeys(name for study in STUDIES.values() for name in study.scales))
     parser.add_argument(
         '--scale', choices=scales, default=scale, help=f'how much of the report to do (default: {scale})'
@@ -37,7 +54,9 @@ def add_arguments(parser: argparse.ArgumentParser, scale: str = 'quick') -> None
     )
     parser.add_argument('--seeds', type=int, metavar='N', help="runs per variant, seeds 0 to N - 1 (default: the scale's)")
     parser.add_argument('-d', '--device', default='-1', help='-1: the CPU; 0, 1, ... or @cupy:0: a GPU (default: -1)')
-    parser.add_argument('-o', '--out', type=Path, metavar='DIR', help="the study's folder (default: results/REPORT/SCALE)")
+    parser.add_argument(
+        '-o', '--out', type=Path, metavar='DIR', help="the study's folder (default: results/REPORT/SCALE)"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:

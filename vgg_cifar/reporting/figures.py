@@ -43,6 +43,9 @@ def draw(folder: StudyFolder, figure: Figure) -> list[Path]:
                 axes.fill_between(line.x, line.mean - line.error, line.mean + line.error, color=colour, alpha=0.2, lw=0)
             axes.set_xlabel(figure.x_label)
             axes.set_ylabel(panel.label)
+            if panel.percent:
+                # From zero, so that noise around chance does not look like a difference.
+                axes.set_ylim(bottom=0)
             if figure.x == 'epoch':
                 axes.xaxis.get_major_locator().set_params(integer=True)
         handles, labels = all_axes[0].get_legend_handles_labels()

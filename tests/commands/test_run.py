@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from processes import python
 
-TRAIN = Path(__file__).parent / 'scripts' / 'train_in_old_dialect.py'
+TRAIN = Path(__file__).parent / 'train_in_old_dialect.py'
 
 DESCRIBE = """
 import os, pickle, sys
