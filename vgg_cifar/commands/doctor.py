@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from vgg_cifar import chainer_compat, machine
+from vgg_cifar.accelerators import onednn
 
 
 class Finding(NamedTuple):
@@ -120,16 +121,7 @@ def _patches() -> Iterator[Finding]:
 
 
 def _cpu() -> Iterator[Finding]:
-    from chainer.backends import intel64
-
-    if intel64.is_ideep_available():
-        import chainer
-
-        yield Finding(
-            'CPU', f"ideep4py {intel64.ideep.__version__}, use_ideep = '{chainer.config.use_ideep}'"
-        )
-    else:
-        yield Finding('CPU', "none: Chainer's own NumPy path")
+    yield Finding('CPU', onednn.status())
 
 
 def _gpu() -> Iterator[Finding]:

@@ -1,0 +1,19 @@
+"""These tests compare oneDNN with Chainer's NumPy path; without the library there is nothing to compare."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from vgg_cifar.accelerators.onednn import library
+
+# The tests share modules, and so do the processes that they spawn.
+sys.path.insert(0, str(Path(__file__).parent))
+
+
+@pytest.fixture(autouse=True)
+def _needs_library():
+    try:
+        library.load()
+    except library.Unavailable as reason:
+        pytest.skip(str(reason))

@@ -1,0 +1,107 @@
+"""Forked workers, threads, and the count of threads."""
+
+import multiprocessing
+import os
+import subprocess
+import sys
+import threading
+
+import chainer
+import chainer.functions as F
+import numpy
+import pytest
+from both_paths import numbers
+from worker import network_output, put_output
+
+
+@pytest.mark.parametrize('method', ['fork', 'spawn'])
+def test_worker_processes_do_not_hang(method):
+    wanted = network_output()
+    context = multiprocessing.get_context(method)
+    queue = context.Queue()
+    child = context.Process(target=put_output, args=(queue,))
+    child.start()
+    try:
+        found, status = queue.get(timeout=60)
+    finally:
+        child.terminate()
+        child.join()
+    numpy.testing.assert_allclose(found, wanted, atol=1e-4)
+    assert ('forked' in status) == (method == 'fork')
+
+
+class _Transformed(chainer.dataset.DatasetMixin):
+    """A data set whose examples come out of a convolution."""
+
+    def __len__(self):
+        return 8
+
+    def get_example(self, i):
+        return F.convolution_2d(numbers((1, 3, 8, 8), i), numbers((16, 3, 3, 3), 1), pad=1).array[0]
+
+
+def test_multiprocess_iterator():
+    network_output()
+    dataset = _Transformed()
+    with chainer.using_config('use_ideep', 'never'):
+        wanted = [dataset[i] for i in range(8)]
+    iterator = chainer.iterators.MultiprocessIterator(dataset, 4, repeat=False, shuffle=False, n_processes=2)
+    try:
+        found = [example for batch in iterator for example in batch]
+    finally:
+        iterator.finalize()
+    numpy.testing.assert_allclose(numpy.stack(found), numpy.stack(wanted), atol=1e-4)
+
+
+def test_a_graph_from_before_the_fork_says_what_is_wrong():
+    def work(queue):
+        try:
+            y.backward()
+        except Exception as error:
+            queue.put(str(error))
+
+    x = chainer.Variable(numbers((2, 3, 4, 4), 0))
+    y = F.sum(F.convolution_2d(x, numbers((4, 3, 3, 3), 1)))
+    context = multiprocessing.get_context('fork')
+    queue = context.Queue()
+    child = context.Process(target=work, args=(queue,))
+    child.start()
+    try:
+        # The gradient of x is a deconvolution of its own, and falls back; nothing may hang either way.
+        child.join(30)
+        assert child.exitcode is not None
+    finally:
+        child.terminate()
+
+
+def test_threads_compute_the_same_at_once():
+    wanted = network_output()
+    found = []
+
+    def work():
+        found.extend(network_output() for _ in range(5))
+
+    workers = [threading.Thread(target=work) for _ in range(4)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert len(found) == 20
+    for y in found:
+        numpy.testing.assert_allclose(y, wanted, atol=1e-4)
+
+
+@pytest.mark.parametrize('cores, number', [(1.5, 2), (1, 1), (0.5, 1)])
+def test_threads_are_limited_to_the_cores_of_the_process(cores, number):
+    code = f"""
+from vgg_cifar import machine
+machine.cores = lambda: {cores}
+import os
+from vgg_cifar.accelerators.onednn import library, threads
+library.load()
+print(threads.used(), 'OMP_NUM_THREADS' in os.environ)
+"""
+    environment = {**os.environ, 'VGG_CIFAR_ACCELERATOR': 'off'}
+    environment.pop('OMP_NUM_THREADS', None)
+    result = subprocess.run([sys.executable, '-c', code], env=environment, capture_output=True, text=True)
+    assert result.stdout.split() == [str(number), 'False'], result.stderr

@@ -1,0 +1,125 @@
+"""Batch normalisation, alone or with a ReLU behind it."""
+
+from typing import NamedTuple
+
+import numpy
+
+from vgg_cifar.accelerators.onednn import arrays, library
+from vgg_cifar.accelerators.onednn.arrays import Shape, address, canonical
+from vgg_cifar.accelerators.onednn.library import Arg, Normalization, Propagation
+from vgg_cifar.accelerators.onednn.primitives import Primitive, cached
+
+_AFFINE = Normalization.SCALE | Normalization.SHIFT
+
+
+@cached
+def _batch_forward(shape: Shape, eps: float, flags: Normalization) -> Primitive:
+    given = Normalization.GIVEN_STATISTICS in flags
+    return Primitive(
+        f'batch normalisation of {shape}',
+        (Arg.SRC, Arg.MEAN, Arg.VARIANCE, Arg.SCALE, Arg.SHIFT, Arg.DST, Arg.WORKSPACE),
+        'batch_normalization_forward_primitive_desc_create',
+        library.load().engine,
+        Propagation.INFERENCE if given else Propagation.TRAINING,
+        arrays.layout(shape),
+        arrays.layout(shape),
+        eps,
+        flags,
+    )
+
+
+@cached
+def _batch_backward(shape: Shape, eps: float, flags: Normalization) -> Primitive:
+    return Primitive(
+        f'gradient of batch normalisation of {shape}',
+        (
+            Arg.SRC,
+            Arg.MEAN,
+            Arg.VARIANCE,
+            Arg.DIFF_DST,
+            Arg.SCALE,
+            Arg.WORKSPACE,
+            Arg.DIFF_SRC,
+            Arg.DIFF_SCALE,
+            Arg.DIFF_SHIFT,
+        ),
+        'batch_normalization_backward_primitive_desc_create',
+        library.load().engine,
+        Propagation.BACKWARD,
+        arrays.layout(shape),
+        arrays.layout(shape),
+        arrays.layout(shape),
+        eps,
+        flags,
+        _batch_forward(shape, eps, flags),
+    )
+
+
+class Normalized(NamedTuple):
+    """What batch normalisation returns: statistics are per channel, `var` is the biased variance."""
+
+    y: numpy.ndarray
+    mean: numpy.ndarray
+    var: numpy.ndarray
+    positive: numpy.ndarray
+
+
+def _vector(values: numpy.ndarray) -> numpy.ndarray:
+    return numpy.ascontiguousarray(values, numpy.float32)
+
+
+def batch_forward(
+    x: numpy.ndarray, gamma: numpy.ndarray, beta: numpy.ndarray, eps: float, relu: bool = False
+) -> Normalized:
+    """Normalise x (N, C, H, W) by the statistics of its channels; then, if asked to, clip at zero.
+
+    `positive` is oneDNN's record of what the ReLU let through; it is empty without one. The ReLU does not
+    keep NaN: the caller looks at the statistics first.
+    """
+    x, gamma, beta = canonical(x), _vector(gamma), _vector(beta)
+    flags = _AFFINE | Normalization.RELU if relu else _AFFINE
+    primitive = _batch_forward(x.shape, eps, flags)
+    mean, var = numpy.empty_like(gamma), numpy.empty_like(gamma)
+    y = arrays.empty(x.shape)
+    positive = arrays.buffer(primitive.size(Arg.WORKSPACE))
+    inputs = (x, mean, var, gamma, beta)
+    primitive(*map(address, inputs), address(y), address(positive))
+    return Normalized(y, mean, var, positive)
+
+
+def batch_given(
+    x: numpy.ndarray,
+    gamma: numpy.ndarray,
+    beta: numpy.ndarray,
+    mean: numpy.ndarray,
+    var: numpy.ndarray,
+    eps: float,
+    relu: bool = False,
+) -> numpy.ndarray:
+    """Normalise x (N, C, H, W) by given statistics of its channels; then, if asked to, clip at zero."""
+    x = canonical(x)
+    flags = _AFFINE | Normalization.GIVEN_STATISTICS
+    primitive = _batch_forward(x.shape, eps, flags | Normalization.RELU if relu else flags)
+    vectors = [_vector(values) for values in (mean, var, gamma, beta)]
+    y = arrays.empty(x.shape)
+    primitive(address(x), *map(address, vectors), address(y), 0)
+    return y
+
+
+def batch_backward(
+    x: numpy.ndarray,
+    gy: numpy.ndarray,
+    mean: numpy.ndarray,
+    var: numpy.ndarray,
+    gamma: numpy.ndarray,
+    eps: float,
+    positive: numpy.ndarray | None = None,
+) -> tuple[numpy.ndarray, numpy.ndarray, numpy.ndarray]:
+    """Return the gradients of x, gamma and beta; `positive` is what `batch_forward` with a ReLU recorded."""
+    x, gy, gamma = canonical(x), canonical(gy), _vector(gamma)
+    flags = _AFFINE if positive is None else _AFFINE | Normalization.RELU
+    primitive = _batch_backward(x.shape, eps, flags)
+    gx, ggamma, gbeta = arrays.empty(x.shape), numpy.empty_like(gamma), numpy.empty_like(gamma)
+    inputs = (x, _vector(mean), _vector(var), gy, gamma, positive)
+    primitive(*map(address, inputs), address(gx), address(ggamma), address(gbeta))
+    return gx, ggamma, gbeta
