@@ -116,7 +116,7 @@ def test_worker_processes_are_prepared_wherever_the_script_has_gone(tmp_path):
         'vgg_cifar',
         'run',
         tmp_path / 'script.py',
-        cwd=Path(__file__).parents[1],
+        cwd=Path(__file__).parents[2],
         environment={'PYTHONPATH': ''},
     )
     assert (result.stdout, result.stderr) == ('7.8.1\n', '')
