@@ -22,7 +22,9 @@ def test_each_verb_has_help_with_an_example(verb):
     assert re.search(rf'examples?:\s+vgg-cifar {verb} ?', result.stdout)
 
 
-@pytest.mark.parametrize('arguments', [[], ['dance'], ['run'], ['train', '-e', 'x'], ['reproduce', 'ie599']], ids=' '.join)
+@pytest.mark.parametrize(
+    'arguments', [[], ['dance'], ['run'], ['train', '-e', 'x'], ['reproduce', 'ie599']], ids=' '.join
+)
 def test_bad_usage(arguments):
     result = python('-m', 'vgg_cifar', *arguments)
     assert result.returncode == 2

@@ -15,7 +15,7 @@ VERBS = {
     'run': 'run an unmodified Chainer script',
     'doctor': 'show versions, what is accelerated, what is missing',
 }
-"""Each verb with its line of help; its module in `vgg_cifar.commands` has `add_arguments(parser)` and `run(arguments)`."""
+"""Each verb with its line of help; the module of that name in `vgg_cifar.commands` does the work."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:

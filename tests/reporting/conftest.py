@@ -8,6 +8,14 @@ from vgg_cifar.studies.ie598 import STUDY
 from vgg_cifar.studies.study_folder import StudyFolder
 
 DATA = {'name': 'cifar10', 'synthetic': False, 'source': 'CIFAR10.hdf5', 'fingerprint': 'f' * 64}
+ENVIRONMENT = {
+    'python': '3.11',
+    'packages': {'chainer': '7.8.1'},
+    'platform': 'Linux',
+    'processor': 'some CPU',
+    'cores': 2,
+    'device': '@numpy',
+}
 
 
 def accuracy(variant, seed, epoch):
@@ -34,7 +42,7 @@ def folder(tmp_path):
                 for epoch in range(1, 3 if cut else 4)
             ]
             run.write('log', log)
-            run.write('environment.json', {'python': '3', 'packages': {'chainer': '7.8.1'}, 'platform': 'p', 'processor': 'c', 'cores': 2, 'device': '@numpy'})  # fmt: skip
+            run.write('environment.json', ENVIRONMENT)
             if not cut:
                 run.write('result.json', {'status': 'finished', 'reason': None, **log[-1]})
     assert json.loads((tmp_path / 'study.json').read_text())['seeds'] == 2

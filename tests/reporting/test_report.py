@@ -55,7 +55,8 @@ def test_figures_of_which_there_are_runs_are_drawn(folder):
 def test_same_runs_same_bytes(folder):
     def contents():
         report.build(folder)
-        return {path.name: path.read_bytes() for path in folder.path.rglob('*') if path.suffix in ('.png', '.svg', '.csv', '.html')}  # fmt: skip
+        outputs = ('.png', '.svg', '.csv', '.html')
+        return {path.name: path.read_bytes() for path in folder.path.rglob('*') if path.suffix in outputs}
 
     assert contents() == contents()
 
@@ -109,11 +110,19 @@ def test_folders_that_are_none_of_ours(tmp_path, content, message):
 
 
 @pytest.mark.parametrize(
-    'changes', [{'scale': 'full'}, {'data': {'fingerprint': 'e' * 64, 'name': 'x', 'synthetic': False, 'source': 'x'}}]
+    'changes',
+    [{'scale': 'full'}, {'data': {'fingerprint': 'e' * 64, 'name': 'x', 'synthetic': False, 'source': 'x'}}],
 )
 def test_scales_and_images_are_not_mixed(folder, changes):
-    parts = {'path': folder.path, 'study': folder.study, 'scale': 'quick', 'seeds': 1, 'data': folder.data, **changes}
-    with pytest.raises(InputError, match='holds the .*; choose another -o'):
+    parts = {
+        'path': folder.path,
+        'study': folder.study,
+        'scale': 'quick',
+        'seeds': 1,
+        'data': folder.data,
+        **changes,
+    }
+    with pytest.raises(InputError, match=r'holds the .*; choose another -o'):
         StudyFolder(**parts).save()
 
 

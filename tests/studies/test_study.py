@@ -41,7 +41,10 @@ def test_seeds_come_one_after_the_other():
 
 
 def test_ids_depend_on_settings_seed_and_images():
-    ids = [{run.id for run in runs('6', **changes)} for changes in ({}, {'scale': 'quick'}, {'fingerprint': 'e' * 64})]
+    ids = [
+        {run.id for run in runs('6', **changes)}
+        for changes in ({}, {'scale': 'quick'}, {'fingerprint': 'e' * 64})
+    ]
     assert not ids[0] & ids[1] and not ids[0] & ids[2]
     assert 'pooling-average-optimizer-rmsprop-seed0' in {id.rpartition('-')[0] for id in ids[0]}
 

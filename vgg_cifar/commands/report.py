@@ -16,7 +16,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the folder."""
     parser.description = 'Draws the figures, tables and page again from the run folders.'
     parser.epilog = EXAMPLES
-    parser.add_argument('folder', type=Path, metavar='DIR', help="a study's folder, made by `vgg-cifar reproduce`")
+    parser.add_argument(
+        'folder', type=Path, metavar='DIR', help="a study's folder, made by `vgg-cifar reproduce`"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:

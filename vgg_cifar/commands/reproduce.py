@@ -9,14 +9,14 @@ from typing import NoReturn
 from vgg_cifar.cli import exit_status
 from vgg_cifar.errors import InputError
 from vgg_cifar.reporting import report
-from vgg_cifar.studies.study_folder import StudyFolder
 from vgg_cifar.studies import STUDIES, get_study
 from vgg_cifar.studies.study import Figure, Study
+from vgg_cifar.studies.study_folder import StudyFolder
 from vgg_cifar.sweeps import serial
 from vgg_cifar.training.train import load_data
 
 EXAMPLES = """examples:
-  vgg-cifar reproduce ie598 --scale smoke -o results/smoke               every figure in minutes, synthetic images
+  vgg-cifar reproduce ie598 --scale smoke -o results/smoke               minutes, synthetic images
   vgg-cifar reproduce ie598 --figure 6 --scale quick --data CIFAR10.hdf5 one figure, real images
   vgg-cifar reproduce ie598 --scale full --data CIFAR10.hdf5 -d 0        the report's own scale, on a GPU
 
@@ -26,7 +26,9 @@ and resumes what is not, and figures that share a run share its folder."""
 
 def compare(report: str, *figures: str, description: str) -> NoReturn:
     """Run a comparison script: `reproduce` with its report and figures given, at the report's own scale."""
-    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     _add_options(parser, scale='full')
     parser.add_argument('--debug', action='store_true', help='show the traceback of an error')
     parser.set_defaults(report=report, figures=figures, run=run)
@@ -39,7 +41,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = EXAMPLES
     parser.add_argument('report', metavar='REPORT', help=f'which report: {", ".join(STUDIES)}')
     parser.add_argument(
-        '--figure', dest='figures', nargs='+', action='extend', metavar='ID', help='only these figures (default: all)'
+        '--figure',
+        dest='figures',
+        nargs='+',
+        action='extend',
+        metavar='ID',
+        help='only these figures (default: all)',
     )
     _add_options(parser, scale='quick')
 
@@ -50,10 +57,17 @@ def _add_options(parser: argparse.ArgumentParser, scale: str) -> None:
         '--scale', choices=scales, default=scale, help=f'how much of the report to do (default: {scale})'
     )
     parser.add_argument(
-        '--data', default='shapes10', metavar='FILE.hdf5', help='images (CIFAR10.hdf5.md; default: shapes10, synthetic)'
+        '--data',
+        default='shapes10',
+        metavar='FILE.hdf5',
+        help='images (CIFAR10.hdf5.md; default: shapes10, synthetic)',
     )
-    parser.add_argument('--seeds', type=int, metavar='N', help="runs per variant, seeds 0 to N - 1 (default: the scale's)")
-    parser.add_argument('-d', '--device', default='-1', help='-1: the CPU; 0, 1, ... or @cupy:0: a GPU (default: -1)')
+    parser.add_argument(
+        '--seeds', type=int, metavar='N', help="runs per variant, seeds 0 to N - 1 (default: the scale's)"
+    )
+    parser.add_argument(
+        '-d', '--device', default='-1', help='-1: the CPU; 0, 1, ... or @cupy:0: a GPU (default: -1)'
+    )
     parser.add_argument(
         '-o', '--out', type=Path, metavar='DIR', help="the study's folder (default: results/REPORT/SCALE)"
     )
@@ -69,7 +83,12 @@ def run(arguments: argparse.Namespace) -> int:
         raise InputError(f'--seeds is {seeds}; expected at least 1')
 
     data = load_data(study.base.replace(**{**scale.settings, 'data': arguments.data}))
-    facts = {'name': data.name, 'synthetic': data.synthetic, 'source': data.source, 'fingerprint': data.fingerprint}
+    facts = {
+        'name': data.name,
+        'synthetic': data.synthetic,
+        'source': data.source,
+        'fingerprint': data.fingerprint,
+    }
     out = arguments.out or Path('results') / study.id / arguments.scale
     folder = StudyFolder(out, study, arguments.scale, seeds, facts).save()
     print(f'{folder.caption()}: {scale.cost}', flush=True)

@@ -22,10 +22,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = 'Trains one network into one folder.'
     parser.epilog = EXAMPLES
     Settings.add_arguments(parser)
-    parser.add_argument('-d', '--device', default='-1', help='-1: the CPU; 0, 1, ... or @cupy:0: a GPU (default: -1)')
-    parser.add_argument('-o', '--out', type=Path, default=Path('runs/train'), help='run folder (default: runs/train)')
+    parser.add_argument(
+        '-d', '--device', default='-1', help='-1: the CPU; 0, 1, ... or @cupy:0: a GPU (default: -1)'
+    )
+    parser.add_argument(
+        '-o', '--out', type=Path, default=Path('runs/train'), help='run folder (default: runs/train)'
+    )
     parser.add_argument('--fresh', action='store_true', help='delete an earlier run in the folder first')
-    parser.add_argument('--summary', action='store_true', help="print the network's layers and counts, train nothing")
+    parser.add_argument(
+        '--summary', action='store_true', help="print the network's layers and counts, train nothing"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:

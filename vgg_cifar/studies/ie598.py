@@ -15,7 +15,9 @@ FIGURE_3 = Figure(
     '3',
     'Training with and without batch normalisation',
     tuple(
-        Variant(f'{depth}, {"with" if batch_norm else "without"} BN', {'depth': depth, 'batch_norm': batch_norm})
+        Variant(
+            f'{depth}, {"with" if batch_norm else "without"} BN', {'depth': depth, 'batch_norm': batch_norm}
+        )
         for depth in ('A', 'D', 'E')
         for batch_norm in (True, False)
     ),
@@ -38,7 +40,8 @@ FIGURE_7 = Figure(
     '7',
     'Optimizers with average pooling',
     tuple(
-        Variant(name, {'optimizer': optimizer, 'pooling': 'average'}) for optimizer, name in OPTIMIZERS.items()
+        Variant(name, {'optimizer': optimizer, 'pooling': 'average'})
+        for optimizer, name in OPTIMIZERS.items()
     ),
     ACCURACIES,
 )

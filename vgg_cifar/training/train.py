@@ -47,14 +47,15 @@ def train(
 
     Args:
         settings: what to train.
-        out: the run's folder. A finished run in it is left alone; an unfinished one with the same settings is resumed.
+        out: the run's folder. A finished run in it is left alone; an unfinished one with the same settings
+            is resumed.
         device: see `get_device`.
         fresh: delete an earlier run in `out` first.
         data: the images, where the caller has loaded them already; by default those that `settings` name.
 
     Returns:
-        dict: the content of result.json: ``status`` (``finished`` or ``diverged``), ``reason``, and the finite values of
-            the log's last entry.
+        dict: the content of result.json: ``status`` (``finished`` or ``diverged``), ``reason``, and the
+            finite values of the log's last entry.
 
     Raises:
         InputError: the folder holds a run with other settings or data, or is in use.
@@ -113,7 +114,8 @@ def _build_trainer(
     images = Batches(data.x_train, data.y_train, device)
     if settings.batch_size > len(images.rows):
         raise InputError(
-            f'--batch-size is {settings.batch_size}, but there are {len(images.rows)} training images; choose a smaller one'
+            f'--batch-size is {settings.batch_size}, but there are {len(images.rows)} training images; '
+            'choose a smaller one'
         )
     classifier = chainer.links.Classifier(model)
     optimizer = optimizers.build(
@@ -127,10 +129,13 @@ def _build_trainer(
     throughput = Throughput(settings.batch_size, device)
     trainer.extend(throughput)
     trainer.extend(
-        lambda trainer: throughput.restart(trainer), name='restart_clock', trigger=(1, 'epoch'), priority=-1000
+        lambda trainer: throughput.restart(trainer),
+        name='restart_clock',
+        trigger=(1, 'epoch'),
+        priority=-1000,
     )
     trainer.extend(Evaluation('test', model, Batches(data.x_test, data.y_test, device), settings.batch_size))
-    if data.x_validation is not None:
+    if data.x_validation is not None and data.y_validation is not None:
         validation = Batches(data.x_validation, data.y_validation, device)
         trainer.extend(Evaluation('validation', model, validation, settings.batch_size))
         trainer.extend(BestModel(model))
@@ -145,7 +150,12 @@ def _build_trainer(
 
 
 def _environment(device: chainer.backend.Device, data: ImageData) -> dict[str, Any]:
-    facts = {'name': data.name, 'synthetic': data.synthetic, 'source': data.source, 'fingerprint': data.fingerprint}
+    facts = {
+        'name': data.name,
+        'synthetic': data.synthetic,
+        'source': data.source,
+        'fingerprint': data.fingerprint,
+    }
     return {**environment.describe(device), 'data': facts}
 
 
@@ -158,7 +168,9 @@ def _check_settings(folder: RunFolder, settings: Settings) -> None:
     changed.pop('data', None)
     if changed:
         before = ', '.join(f'{name} {folder.settings[name]} (now {value})' for name, value in changed.items())
-        raise InputError(f'{path}: this folder holds a run with {before}; choose another -o, or --fresh to start anew')
+        raise InputError(
+            f'{path}: this folder holds a run with {before}; choose another -o, or --fresh to start anew'
+        )
 
 
 def _check_data(folder: RunFolder, data: ImageData) -> None:
