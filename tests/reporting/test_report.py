@@ -69,7 +69,7 @@ def test_page_stands_alone_and_says_what_it_shows(folder):
     assert not any(tag in ('script', 'link') for tag, _ in page.tags)
     for attributes in (attributes for tag, attributes in page.tags if tag == 'a'):
         assert (folder.path / attributes['href']).exists()
-    assert 'cifar10, 4,000 training images, batch 100, 10 epochs (quick scale)' in page.text
+    assert 'cifar10, 5,000 training images, batch 50, 10 epochs (quick scale)' in page.text
     assert '1 of 2' in page.text
     assert re.search(r'13\.5 ± 0\.5', page.text)
     assert 'synthetic' not in page.text

@@ -67,7 +67,7 @@ STUDY = Study(
             cost='seconds per run on 2 cores; shows that everything works, decides nothing',
         ),
         'quick': Scale(
-            {'epochs': 10, 'batch_size': 100, 'train_size': 4000, 'test_size': 1000, 'chance_patience': 0},
+            {'epochs': 10, 'batch_size': 50, 'train_size': 5000, 'test_size': 1000, 'chance_patience': 0},
             seeds=1,
             cost='minutes per run on 2 cores with the CPU accelerator, ten times that without it',
         ),
