@@ -13,6 +13,7 @@ from vgg_cifar.studies import STUDIES, get_study
 from vgg_cifar.studies.study import Figure, Study
 from vgg_cifar.studies.study_folder import StudyFolder
 from vgg_cifar.sweeps import serial
+from vgg_cifar.training.device import get_device
 from vgg_cifar.training.train import load_data
 
 EXAMPLES = """examples:
@@ -82,6 +83,7 @@ def run(arguments: argparse.Namespace) -> int:
     if seeds < 1:
         raise InputError(f'--seeds is {seeds}; expected at least 1')
 
+    get_device(arguments.device)
     data = load_data(study.base.replace(**{**scale.settings, 'data': arguments.data}))
     facts = {
         'name': data.name,

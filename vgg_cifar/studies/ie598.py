@@ -62,7 +62,7 @@ STUDY = Study(
     scales={
         # A run that ends at chance is a result too, so no run is ended for it.
         'smoke': Scale(
-            {'epochs': 2, 'batch_size': 20, 'train_size': 200, 'test_size': 100, 'chance_patience': 0},
+            {'epochs': 2, 'batch_size': 25, 'train_size': 300, 'test_size': 100, 'chance_patience': 0},
             seeds=1,
             cost='seconds per run on 2 cores; shows that everything works, decides nothing',
         ),
