@@ -36,7 +36,7 @@ def test_command_runs(here, command):
     start = ['-m', 'vgg_cifar'] if program == 'vgg-cifar' else [ROOT / arguments.pop(0)]
     # The command as it stands, made small: of a flag that is given twice, the last counts.
     if 'train' in arguments:
-        arguments += '-b 50 -e 1 --train-size 100 --test-size 20'.split()
+        arguments += ['-b', '50', '-e', '1', '--train-size', '100', '--test-size', '20']
     elif program == 'python':
         arguments += ['--scale', 'smoke']
     result = python(*start, *arguments, cwd=here)
