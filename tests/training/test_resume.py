@@ -82,6 +82,7 @@ def test_signals_stop_with_a_snapshot(tiny, uninterrupted, tmp_path, number, sta
     (snapshot,) = RunFolder(tmp_path).snapshots()
     assert int(snapshot.name.rpartition('_')[2]) % STEPS
     resumed = subprocess.run(command(tiny, tmp_path), check=True, capture_output=True, text=True)
+    assert f'goes on after step {snapshot.name.rpartition("_")[2]}' in resumed.stdout
     assert 'finished after 3 epochs' in resumed.stdout
     assert_same(uninterrupted, tmp_path)
 

@@ -79,7 +79,8 @@ def train(
         trainer, stop = _build_trainer(settings, chosen, model, chainer_device, folder)
         folder.write('settings.json', settings.to_json())
         folder.write('environment.json', _environment(chainer_device, data))
-        resume(trainer, folder)
+        if resume(trainer, folder):
+            print(f'{folder.path}: goes on after step {trainer.updater.iteration}', flush=True)
         status, reason = 'finished', None
         try:
             trainer.run(show_loop_exception_msg=False)
