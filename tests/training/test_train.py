@@ -113,6 +113,22 @@ def test_fresh_starts_anew(settings, tmp_path):
     assert (tmp_path / 'notes.txt').read_text() == 'mine'
 
 
+def test_fresh_deletes_nothing_where_the_new_run_cannot_start(settings, tmp_path):
+    train(settings.replace(epochs=1), tmp_path)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    with pytest.raises(InputError):
+        train(settings.replace(data='none.hdf5'), tmp_path, fresh=True)
+    with pytest.raises(InputError):
+        train(settings.replace(batch_size=1000), tmp_path, fresh=True)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_environment_that_does_not_know_its_images_is_refused(settings, tmp_path):
+    (tmp_path / 'environment.json').write_text('{"data": []}')
+    with pytest.raises(InputError, match='does not say on which images'):
+        train(settings, tmp_path)
+
+
 def test_other_settings_are_refused(settings, tmp_path):
     train(settings.replace(epochs=1), tmp_path)
     with pytest.raises(InputError, match=r'settings.json: .* run with dropout 0.2 \(now 0.5\); .* --fresh'):

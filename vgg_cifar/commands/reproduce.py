@@ -85,14 +85,8 @@ def run(arguments: argparse.Namespace) -> int:
 
     get_device(arguments.device)
     data = load_data(study.base.replace(**{**scale.settings, 'data': arguments.data}))
-    facts = {
-        'name': data.name,
-        'synthetic': data.synthetic,
-        'source': data.source,
-        'fingerprint': data.fingerprint,
-    }
     out = arguments.out or Path('results') / study.id / arguments.scale
-    folder = StudyFolder(out, study, arguments.scale, seeds, facts).save()
+    folder = StudyFolder(out, study, arguments.scale, seeds, data.identity).save()
     print(f'{folder.caption()}: {scale.cost}', flush=True)
     runs = study.runs(figures, arguments.scale, seeds, arguments.data, data.fingerprint)
     serial.run_all(runs, folder, arguments.device, data)

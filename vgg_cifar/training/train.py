@@ -64,21 +64,24 @@ def train(
     """
     folder = RunFolder(Path(out))
     with folder.locked():
-        if fresh:
-            folder.clear()
-        _check_settings(folder, settings)
-        if folder.result:
-            return folder.result
+        if not fresh:
+            _check_settings(folder, settings)
+            if folder.result:
+                return folder.result
         data = load_data(settings) if data is None else data
-        _check_data(folder, data)
+        if not fresh:
+            _check_data(folder, data)
         chainer_device = get_device(device)
         numpy.random.seed(settings.seed)
         chosen = data.subset(settings.train_size, settings.validation_size, settings.test_size, settings.seed)
         model = build_model(settings, chosen)
         model.to_device(chainer_device)
         trainer, stop = _build_trainer(settings, chosen, model, chainer_device, folder)
+        if fresh:
+            # Only now that nothing in the settings or the data can stop the new run.
+            folder.clear()
         folder.write('settings.json', settings.to_json())
-        folder.write('environment.json', _environment(chainer_device, data))
+        folder.write('environment.json', {**environment.describe(chainer_device), 'data': data.identity})
         if resume(trainer, folder):
             print(f'{folder.path}: goes on after step {trainer.updater.iteration}', flush=True)
         status, reason = 'finished', None
@@ -87,7 +90,7 @@ def train(
         except Diverged as error:
             status, reason = 'diverged', str(error)
         if stop.received is not None and trainer.updater.epoch < settings.epochs:
-            trainer.get_extension('_Snapshot')(trainer)
+            trainer.get_extension('snapshot')(trainer)
             raise Interrupted(stop.received, folder.path)
         weights.save(folder.path / 'model.npz', model)
         last = {name: value for name, value in (folder.log or [{}])[-1].items() if math.isfinite(value)}
@@ -129,6 +132,7 @@ def _build_trainer(
     trainer = Trainer(updater, stop, out=str(folder.path))
     throughput = Throughput(settings.batch_size, device)
     trainer.extend(throughput)
+    # A function, because Chainer sets a name on an extension, which a method does not take.
     trainer.extend(
         lambda trainer: throughput.restart(trainer),
         name='restart_clock',
@@ -145,19 +149,9 @@ def _build_trainer(
     add_schedule(trainer, settings, optimizer, len(images.rows))
     trainer.extend(RandomState(settings.seed, device))
     trainer.extend(stop)
-    trainer.extend(snapshot(folder), name='_Snapshot')
+    trainer.extend(snapshot(folder), name='snapshot')
     add_progress(trainer, data.x_validation is not None)
     return trainer, stop
-
-
-def _environment(device: chainer.backend.Device, data: ImageData) -> dict[str, Any]:
-    facts = {
-        'name': data.name,
-        'synthetic': data.synthetic,
-        'source': data.source,
-        'fingerprint': data.fingerprint,
-    }
-    return {**environment.describe(device), 'data': facts}
 
 
 def _check_settings(folder: RunFolder, settings: Settings) -> None:
@@ -175,8 +169,17 @@ def _check_settings(folder: RunFolder, settings: Settings) -> None:
 
 
 def _check_data(folder: RunFolder, data: ImageData) -> None:
-    if folder.environment is not None and folder.environment['data']['fingerprint'] != data.fingerprint:
+    if folder.environment is None:
+        return
+    try:
+        source, fingerprint = (folder.environment['data'][name] for name in ('source', 'fingerprint'))
+    except (KeyError, TypeError):
+        path = folder.path / 'environment.json'
         raise InputError(
-            f'{folder.path}: this run was started on other images ({folder.environment["data"]["source"]}, '
-            f'now {data.source}); choose another -o, or --fresh to start anew'
+            f'{path}: does not say on which images; restore it, or start anew with --fresh'
+        ) from None
+    if fingerprint != data.fingerprint:
+        raise InputError(
+            f'{folder.path}: this run was started on other images ({source}, now {data.source}); '
+            'choose another -o, or --fresh to start anew'
         )
