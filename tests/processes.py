@@ -21,7 +21,7 @@ def python(*arguments, **options):
         env=environment,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         **options,
     )
 

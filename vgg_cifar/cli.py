@@ -15,7 +15,7 @@ VERBS = {
     'run': 'run an unmodified Chainer script',
     'doctor': 'show versions, what is accelerated, what is missing',
 }
-"""Each verb with its line of help; its module in `vgg_cifar.commands` has `add_arguments(parser)` and `run(arguments)`."""
+"""Each verb with its line of help; the module of that name in `vgg_cifar.commands` does the work."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -25,7 +25,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     error keeps its traceback.
     """
     argv = sys.argv[1:] if argv is None else argv
-    arguments = _parser(argv).parse_args(argv)
+    return exit_status(_parser(argv), argv)
+
+
+def exit_status(parser: argparse.ArgumentParser, argv: Sequence[str] | None = None) -> int:
+    """Parse, call what the parser set as ``run``, and turn its errors into one line and an exit status."""
+    arguments = parser.parse_args(argv)
     try:
         return arguments.run(arguments)
     except (InputError, WorkFailed, Interrupted) as error:

@@ -1,11 +1,11 @@
-"""The ways in which a command can end early; the command line prints the message and exits with the status."""
+"""The ways in which a command can end early; the command line prints the message."""
 
 import signal
 from pathlib import Path
 
 
 class InputError(ValueError):
-    """Bad input or usage: one line naming the file, the field, what was found, what was expected, what to do."""
+    """Bad input or usage: a line with the file, the field, what was found and expected, what to do."""
 
     exit_status = 2
 

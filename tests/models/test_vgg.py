@@ -107,7 +107,7 @@ def test_weights_load_into_the_listing(tmp_path):
 @pytest.mark.parametrize('depth', DEPTHS)
 @pytest.mark.parametrize('batch_norm', [True, False])
 def test_depths(depth, batch_norm):
-    """The VGG table's columns (Simonyan and Zisserman, 2014), the first four blocks; the listing has three."""
+    """The VGG table's columns (Simonyan and Zisserman, 2014), four blocks; the listing has three."""
     convolutions = {'listing': (2, 2, 4), 'A': (1, 1, 2, 2), 'D': (2, 2, 3, 3), 'E': (2, 2, 4, 4)}[depth]
     model = VGG(depth, batch_norm, n_classes=7, image_shape=(3, 16, 16))
     names = [link.name for link in model.children()]

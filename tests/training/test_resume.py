@@ -14,11 +14,10 @@ STEPS = 22  # an epoch: 220 images in batches of 10
 TIMES = ('seconds', 'images_per_second', 'elapsed_time')
 
 
-def command(tiny, folder, *extra):
-    return [
-        sys.executable, '-m', 'vgg_cifar', 'train', '--data', str(tiny), '-b', '10', '-e', '3', '--validation-size', '20',
-        '--optimizer', 'momentum_sgd', '--lr', '0.001', '--lr-schedule', 'linear', '-o', str(folder), *extra,
-    ]  # fmt: skip
+def command(tiny, folder):
+    flags = '-b 10 -e 3 --validation-size 20 --optimizer momentum_sgd --lr 0.001 --lr-schedule linear'
+    train = [sys.executable, '-m', 'vgg_cifar', 'train', '--data', str(tiny), *flags.split()]
+    return [*train, '-o', str(folder)]
 
 
 @pytest.fixture(scope='module')
@@ -30,7 +29,9 @@ def uninterrupted(tiny, tmp_path_factory):
 
 def start(tiny, folder, seconds):
     """Start a run and return it some time into its second epoch."""
-    process = subprocess.Popen(command(tiny, folder), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command(tiny, folder), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
     deadline = time.monotonic() + 120
     while not (folder / f'snapshot_iter_{STEPS}').exists():
         assert process.poll() is None, process.communicate()
@@ -43,7 +44,10 @@ def start(tiny, folder, seconds):
 def assert_same(one, two):
     """The same log, apart from the times, and the same weights, bit for bit."""
     logs = [
-        [{name: value for name, value in entry.items() if name not in TIMES} for entry in RunFolder(folder).log]
+        [
+            {name: value for name, value in entry.items() if name not in TIMES}
+            for entry in RunFolder(folder).log
+        ]
         for folder in (one, two)
     ]
     assert logs[0] == logs[1]
@@ -78,6 +82,7 @@ def test_signals_stop_with_a_snapshot(tiny, uninterrupted, tmp_path, number, sta
     (snapshot,) = RunFolder(tmp_path).snapshots()
     assert int(snapshot.name.rpartition('_')[2]) % STEPS
     resumed = subprocess.run(command(tiny, tmp_path), check=True, capture_output=True, text=True)
+    assert f'goes on after step {snapshot.name.rpartition("_")[2]}' in resumed.stdout
     assert 'finished after 3 epochs' in resumed.stdout
     assert_same(uninterrupted, tmp_path)
 

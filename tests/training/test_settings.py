@@ -16,20 +16,26 @@ def parse(*words):
 
 
 def test_defaults_are_the_reports():
-    """Report R1, section 8: Adam with Chainer's own parameters, batch 500, 400 epochs, p = 0.40, constant rate."""
+    """Report R1, section 8: Adam batch 500, 400 epochs, p = 0.40, a constant rate."""
     settings = parse()
     assert settings == Settings()
     assert (settings.batch_size, settings.epochs, settings.dropout) == (500, 400, 0.4)
     assert (settings.optimizer, settings.lr, settings.optimizer_options) == ('adam', None, {})
-    assert (settings.depth, settings.batch_norm, settings.pooling, settings.filter_size) == ('listing', True, 'max', 3)
+    assert (settings.depth, settings.batch_norm, settings.pooling, settings.filter_size) == (
+        'listing',
+        True,
+        'max',
+        3,
+    )
     assert (settings.lr_schedule, settings.weight_decay, settings.validation_size) == ('constant', 0, 0)
 
 
 def test_flags():
-    settings = parse(
-        '-b', '10', '-e', '3', '--no-batch-norm', '--dropout', '0', '--pooling', 'average', '--filter-size', '5',
-        '--optimizer', 'momentum_sgd', '--lr', '0.1', '--optimizer-options', 'momentum=0.5', '--depth', 'D',
-    )  # fmt: skip
+    flags = (
+        '-b 10 -e 3 --no-batch-norm --dropout 0 --pooling average --filter-size 5 --optimizer momentum_sgd '
+        '--lr 0.1 --optimizer-options momentum=0.5 --depth D'
+    )
+    settings = parse(*flags.split())
     assert settings == Settings(
         batch_size=10, epochs=3, batch_norm=False, dropout=0, pooling='average', filter_size=5,
         optimizer='momentum_sgd', lr=0.1, optimizer_options={'momentum': 0.5}, depth='D',
@@ -62,7 +68,10 @@ def test_a_setting_that_an_older_run_did_not_know_has_its_default():
         ({'optimizer': 'lion'}, "--optimizer is lion; expected one of .*'adam'"),
         ({'optimizer': 'adadelta', 'lr': 0.1}, 'adadelta has no learning rate'),
         ({'optimizer': 'adadelta', 'lr_schedule': 'step'}, 'adadelta has no learning rate'),
-        ({'optimizer_options': {'momentum': 0.9}}, "adam has no 'momentum'; expected one of beta1, beta2, eps"),
+        (
+            {'optimizer_options': {'momentum': 0.9}},
+            "adam has no 'momentum'; expected one of beta1, beta2, eps",
+        ),
     ],
 )
 def test_bad_values_are_named(changes, message):

@@ -21,7 +21,9 @@ def without_times(log):
 
 
 def chosen(settings):
-    return load_data(settings).subset(settings.train_size, settings.validation_size, settings.test_size, settings.seed)
+    return load_data(settings).subset(
+        settings.train_size, settings.validation_size, settings.test_size, settings.seed
+    )
 
 
 def accuracy(model, x, y):
@@ -111,6 +113,22 @@ def test_fresh_starts_anew(settings, tmp_path):
     assert (tmp_path / 'notes.txt').read_text() == 'mine'
 
 
+def test_fresh_deletes_nothing_where_the_new_run_cannot_start(settings, tmp_path):
+    train(settings.replace(epochs=1), tmp_path)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    with pytest.raises(InputError):
+        train(settings.replace(data='none.hdf5'), tmp_path, fresh=True)
+    with pytest.raises(InputError):
+        train(settings.replace(batch_size=1000), tmp_path, fresh=True)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_environment_that_does_not_know_its_images_is_refused(settings, tmp_path):
+    (tmp_path / 'environment.json').write_text('{"data": []}')
+    with pytest.raises(InputError, match='does not say on which images'):
+        train(settings, tmp_path)
+
+
 def test_other_settings_are_refused(settings, tmp_path):
     train(settings.replace(epochs=1), tmp_path)
     with pytest.raises(InputError, match=r'settings.json: .* run with dropout 0.2 \(now 0.5\); .* --fresh'):
@@ -140,7 +158,9 @@ def test_too_large_a_batch_is_refused_and_leaves_nothing(settings, tmp_path):
 def test_infinite_loss_ends_the_run(settings, tmp_path):
     result = train(settings.replace(optimizer='sgd', lr=1e30, batch_norm=False), tmp_path)
     assert result['status'] == 'diverged'
-    assert 'the loss is nan in epoch 1' in result['reason'] or 'the loss is inf in epoch 1' in result['reason']
+    assert (
+        'the loss is nan in epoch 1' in result['reason'] or 'the loss is inf in epoch 1' in result['reason']
+    )
 
 
 def test_chance_ends_the_run(settings, tmp_path):
@@ -168,7 +188,9 @@ def test_schedules(settings, tmp_path, changes, rates, monkeypatch):
 
     def run(trainer, **arguments):
         optimizer = trainer.updater.get_optimizer('main')
-        trainer.extend(lambda _: seen.append(optimizer.lr), name='watch', trigger=(1, 'epoch'), priority=-2000)
+        trainer.extend(
+            lambda _: seen.append(optimizer.lr), name='watch', trigger=(1, 'epoch'), priority=-2000
+        )
         original(trainer, **arguments)
 
     monkeypatch.setattr(chainer.training.Trainer, 'run', run)
@@ -207,7 +229,7 @@ def test_hostile_snapshot_runs_no_code(settings, tmp_path):
 
 def test_settings_json_that_is_none_is_refused(settings, tmp_path):
     (tmp_path / 'settings.json').write_text('{"epochs": ')
-    with pytest.raises(InputError, match='settings.json: not readable as JSON'):
+    with pytest.raises(InputError, match=r'settings.json: not readable as JSON'):
         train(settings, tmp_path)
     (tmp_path / 'settings.json').write_text(json.dumps({'colour': 'red'}))
     with pytest.raises(InputError, match=r'settings.json: not the settings of a run \(colour\)'):

@@ -14,8 +14,11 @@ Trains nothing, and works in the middle of a sweep."""
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the folder."""
-    parser.description, parser.epilog = __doc__, EXAMPLES
-    parser.add_argument('folder', type=Path, metavar='DIR', help="a study's folder, made by `vgg-cifar reproduce`")
+    parser.description = 'Draws the figures, tables and page again from the run folders.'
+    parser.epilog = EXAMPLES
+    parser.add_argument(
+        'folder', type=Path, metavar='DIR', help="a study's folder, made by `vgg-cifar reproduce`"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -19,12 +19,19 @@ stop it at the end of a step, with a snapshot."""
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the flags: one for each setting, and those that do not define the run."""
-    parser.description, parser.epilog = __doc__, EXAMPLES
+    parser.description = 'Trains one network into one folder.'
+    parser.epilog = EXAMPLES
     Settings.add_arguments(parser)
-    parser.add_argument('-d', '--device', default='-1', help='-1: the CPU; 0, 1, ... or @cupy:0: a GPU (default: -1)')
-    parser.add_argument('-o', '--out', type=Path, default=Path('runs/train'), help='run folder (default: runs/train)')
+    parser.add_argument(
+        '-d', '--device', default='-1', help='-1: the CPU; 0, 1, ... or @cupy:0: a GPU (default: -1)'
+    )
+    parser.add_argument(
+        '-o', '--out', type=Path, default=Path('runs/train'), help='run folder (default: runs/train)'
+    )
     parser.add_argument('--fresh', action='store_true', help='delete an earlier run in the folder first')
-    parser.add_argument('--summary', action='store_true', help="print the network's layers and counts, train nothing")
+    parser.add_argument(
+        '--summary', action='store_true', help="print the network's layers and counts, train nothing"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -25,17 +25,23 @@ def contact_sheet(data: ImageData, path: str | os.PathLike, columns: int = 12) -
     path = Path(path)
     if path.suffix.lower() != '.png':
         raise InputError(f'{path}: found the ending {path.suffix!r}, expected .png; only PNG is drawn')
-    classes = range(min(data.n_classes, MOST_CLASSES))
-    figure = Figure(figsize=(0.9 + 0.55 * columns, 0.4 + 0.55 * len(classes)), dpi=100, layout='constrained')
-    axes = figure.subplots(len(classes), columns, squeeze=False)
-    for label in classes:
-        rows = numpy.flatnonzero(data.y_train == label)[:columns]
-        for column in range(columns):
-            place = axes[label, column]
-            place.set(xticks=[], yticks=[], frame_on=False)
-            if column < len(rows):
-                place.imshow(_shown(data.x_train[rows[column]]), cmap='gray')
-        axes[label, 0].set_ylabel(data.class_names[label], rotation=0, ha='right', va='center')
+    classes = min(data.n_classes, MOST_CLASSES)
+    height, width = data.image_shape[1:]
+    gap = 1 + max(height, width) // 8
+    sheet = numpy.ones((classes * (height + gap), columns * (width + gap), 3))
+    for label in range(classes):
+        top = label * (height + gap)
+        for column, row in enumerate(numpy.flatnonzero(data.y_train == label)[:columns]):
+            left = column * (width + gap)
+            sheet[top : top + height, left : left + width] = _shown(data.x_train[row])
+
+    figure = Figure(figsize=(0.9 + 0.55 * columns, 0.4 + 0.55 * classes), dpi=100, layout='constrained')
+    axes = figure.subplots()
+    axes.imshow(sheet, interpolation='nearest')
+    axes.set_frame_on(False)
+    axes.set_xticks([])
+    axes.set_yticks(height / 2 + (height + gap) * numpy.arange(classes), data.class_names[:classes])
+    axes.tick_params(length=0)
     figure.suptitle(f'{data.name}{" (synthetic)" if data.synthetic else ""}')
     picture = io.BytesIO()
     figure.savefig(picture, format='png')
@@ -45,8 +51,11 @@ def contact_sheet(data: ImageData, path: str | os.PathLike, columns: int = 12) -
 
 
 def _shown(image: numpy.ndarray) -> numpy.ndarray:
-    """Return an image (C, H, W) as matplotlib takes it; more than three channels show the first."""
-    if image.dtype != numpy.uint8:
-        image = image - image.min()
-        image = image / (image.max() or 1)
-    return image.transpose(1, 2, 0) if len(image) == 3 else image[0]
+    """Return an image (C, H, W) as (H, W, 3) in [0, 1], or (H, W, 1): the first of other than 3 channels."""
+    shown = image.astype(numpy.float64)
+    if image.dtype == numpy.uint8:
+        shown /= 255
+    else:
+        shown -= shown.min()
+        shown /= shown.max() or 1
+    return (shown if len(shown) == 3 else shown[:1]).transpose(1, 2, 0)

@@ -59,6 +59,11 @@ class ImageData:
                 digest.update(array.reshape(-1).view(numpy.uint8).data)
         return digest.hexdigest()
 
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What tells these images from others, for records: name, synthetic, source and fingerprint."""
+        return {name: getattr(self, name) for name in ('name', 'synthetic', 'source', 'fingerprint')}
+
     def subset(
         self,
         train_size: int | None = None,

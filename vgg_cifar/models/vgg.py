@@ -17,7 +17,6 @@ DEPTHS: dict[str, tuple[tuple[int, ...], ...]] = {
 """The channels of every convolution, block by block; each block ends in a 2x2 pooling and dropout."""
 
 
-
 def max_pooling(h: chainer.Variable) -> chainer.Variable:
     """2x2 max pooling with stride 2; an odd last row or column is left out, as average pooling leaves it."""
     return functions.max_pooling(h, 2)
@@ -68,7 +67,7 @@ class VGG(chainer.Chain):
         pooling: str = 'max',
         filter_size: int = 3,
         n_classes: int = 10,
-        image_shape: tuple[int, int, int] = (3, 32, 32),
+        image_shape: tuple[int, ...] = (3, 32, 32),
     ) -> None:
         super().__init__()
         _require('depth', depth, DEPTHS)
@@ -86,7 +85,11 @@ class VGG(chainer.Chain):
                 names: list[tuple[str, str | None]] = []
                 for layer, out_channels in enumerate(channels, start=1):
                     conv, bn = f'conv{block}_{layer}', f'bn{block}_{layer}' if batch_norm else None
-                    setattr(self, conv, L.Convolution2D(in_channels, out_channels, filter_size, pad=filter_size // 2))
+                    setattr(
+                        self,
+                        conv,
+                        L.Convolution2D(in_channels, out_channels, filter_size, pad=filter_size // 2),
+                    )
                     if bn:
                         setattr(self, bn, L.BatchNormalization(out_channels))
                     names.append((conv, bn))
@@ -95,10 +98,15 @@ class VGG(chainer.Chain):
             shrink = 2 ** len(self._blocks)
             if min(height, width) < shrink:
                 raise ValueError(
-                    f'image_shape is {image_shape}; depth {depth!r} halves an image {len(self._blocks)} times '
+                    f'image_shape is {image_shape}; depth {depth!r} halves images {len(self._blocks)} times '
                     f'and needs at least {shrink}x{shrink} pixels'
                 )
-            sizes = (in_channels * (height // shrink) * (width // shrink), HIDDEN_UNITS, HIDDEN_UNITS, n_classes)
+            sizes = (
+                in_channels * (height // shrink) * (width // shrink),
+                HIDDEN_UNITS,
+                HIDDEN_UNITS,
+                n_classes,
+            )
             self._fully_connected = [f'fc{len(self._blocks) + k}' for k in (1, 2, 3)]
             for name, n_in, n_out in zip(self._fully_connected, sizes, sizes[1:], strict=False):
                 setattr(self, name, L.Linear(n_in, n_out))

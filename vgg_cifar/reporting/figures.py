@@ -1,14 +1,15 @@
 """Draws a study's figures as PNG and SVG."""
 
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 from matplotlib.figure import Figure as Canvas
 
 from vgg_cifar.atomic import replacing
 from vgg_cifar.reporting.lines import read_line
-from vgg_cifar.studies.study_folder import StudyFolder
 from vgg_cifar.studies.study import Figure
+from vgg_cifar.studies.study_folder import StudyFolder
 
 # Okabe and Ito's colours, which the colour-blind can tell apart, ordered so that neighbours differ in
 # lightness too; dashes and markers tell the lines apart in grey.
@@ -16,7 +17,13 @@ COLOURS = ('#0072B2', '#E69F00', '#009E73', '#D55E00', '#000000', '#CC79A7', '#5
 DASHES = ('-', '--', '-.', ':')
 MARKERS = 'osD^vP'
 # The same runs give the same bytes: no random ids, no date.
-STYLE = {'svg.hashsalt': 'vgg-cifar', 'svg.fonttype': 'path', 'font.size': 10, 'axes.grid': True, 'grid.alpha': 0.3}
+STYLE: Any = {
+    'svg.hashsalt': 'vgg-cifar',
+    'svg.fonttype': 'path',
+    'font.size': 10,
+    'axes.grid': True,
+    'grid.alpha': 0.3,
+}
 
 
 def draw(folder: StudyFolder, figure: Figure) -> list[Path]:
@@ -40,9 +47,14 @@ def draw(folder: StudyFolder, figure: Figure) -> list[Path]:
                     markevery=max(1, len(line.x) // 10),
                     label=f'{line.label} (n={line.n})',
                 )
-                axes.fill_between(line.x, line.mean - line.error, line.mean + line.error, color=colour, alpha=0.2, lw=0)
+                axes.fill_between(
+                    line.x, line.mean - line.error, line.mean + line.error, color=colour, alpha=0.2, lw=0
+                )
             axes.set_xlabel(figure.x_label)
             axes.set_ylabel(panel.label)
+            if panel.percent:
+                # From zero, so that noise around chance does not look like a difference.
+                axes.set_ylim(bottom=0)
             if figure.x == 'epoch':
                 axes.xaxis.get_major_locator().set_params(integer=True)
         handles, labels = all_axes[0].get_legend_handles_labels()

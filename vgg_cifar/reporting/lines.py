@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy
 
-from vgg_cifar.studies.study_folder import StudyFolder
 from vgg_cifar.studies.study import Figure, Panel, Variant
+from vgg_cifar.studies.study_folder import StudyFolder
 
 
 @dataclass(frozen=True)

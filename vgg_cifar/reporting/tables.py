@@ -8,8 +8,8 @@ import numpy
 
 from vgg_cifar.atomic import replacing
 from vgg_cifar.reporting.lines import standard_error
-from vgg_cifar.studies.study_folder import StudyFolder
 from vgg_cifar.studies.study import Figure
+from vgg_cifar.studies.study_folder import StudyFolder
 
 FINAL = {
     'train_accuracy': 'main/accuracy',
@@ -22,7 +22,7 @@ FINAL = {
 
 
 def rows(folder: StudyFolder, figure: Figure) -> list[dict[str, Any]]:
-    """Return a row per variant: mean and standard error over the finished runs of their last epoch's values."""
+    """Return a row per variant: mean and standard error of the last epoch over the finished runs."""
     table = []
     for variant in figure.variants:
         results = [result for run in folder.runs(variant) if (result := run.result)]

@@ -17,7 +17,7 @@ class Variant:
 
 @dataclass(frozen=True)
 class Panel:
-    """One pair of axes: a quantity of Chainer's log, and what the axis is called; `percent` shows a fraction as per cent."""
+    """One pair of axes: a quantity of Chainer's log and the axis's name; `percent` scales a fraction."""
 
     quantity: str
     label: str
@@ -41,7 +41,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class Scale:
-    """How much of the report's work is done: settings that every run shares, the number of seeds, and what it costs."""
+    """How much of the report's work is done: what every run shares, the number of seeds, the cost."""
 
     settings: Mapping[str, Any]
     seeds: int
@@ -50,7 +50,7 @@ class Scale:
 
 @dataclass(frozen=True)
 class Run:
-    """One training run of a study: its settings, and the name of its folder, derived from them and the data."""
+    """One training run: its settings, and its folder's name, derived from them and the data."""
 
     id: str
     settings: Settings
@@ -80,8 +80,8 @@ class Study:
     def runs(
         self, figures: Iterable[Figure], scale: str, seeds: int, data: str, fingerprint: str
     ) -> list[Run]:
-        """Return every run that the figures need, once each, seed by seed, so that every line soon has a point."""
-        found = {}
+        """Return every run that the figures need, once each, seed by seed: every line soon has a point."""
+        found: dict[str, Run] = {}
         for seed in range(seeds):
             for figure in figures:
                 for variant in figure.variants:

@@ -39,14 +39,20 @@ class StudyFolder:
         index = path / INDEX
         try:
             content = json.loads(index.read_text())
-            return cls(path, get_study(content['study']), content['scale'], int(content['seeds']), content['data'])
+            return cls(
+                path, get_study(content['study']), content['scale'], int(content['seeds']), content['data']
+            )
         except FileNotFoundError:
-            raise InputError(f'{path}: no {INDEX} here; expected the folder of `vgg-cifar reproduce`') from None
+            raise InputError(
+                f'{path}: no {INDEX} here; expected the folder of `vgg-cifar reproduce`'
+            ) from None
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise InputError(f'{index}: not readable ({error!r}); run `vgg-cifar reproduce` into a new folder') from None
+            raise InputError(
+                f'{index}: not readable ({error!r}); run `vgg-cifar reproduce` into a new folder'
+            ) from None
 
     def save(self) -> 'StudyFolder':
-        """Write study.json, or raise an InputError where the folder holds another study, scale or data set."""
+        """Write study.json; an InputError where the folder holds another study, scale or data set."""
         seeds = self.seeds
         if (self.path / INDEX).exists():
             there = StudyFolder.open(self.path)
@@ -56,7 +62,9 @@ class StudyFolder:
                 ('images', there.data['fingerprint'], self.data['fingerprint']),
             ):
                 if found != wanted:
-                    raise InputError(f'{self.path}: holds the {name} {found}, not {wanted}; choose another -o')
+                    raise InputError(
+                        f'{self.path}: holds the {name} {found}, not {wanted}; choose another -o'
+                    )
             seeds = max(seeds, there.seeds)
         with replacing(self.path / INDEX) as partial:
             content = {'study': self.study.id, 'scale': self.scale, 'seeds': seeds, 'data': self.data}

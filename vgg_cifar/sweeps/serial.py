@@ -4,8 +4,8 @@ import time
 from collections.abc import Sequence
 
 from vgg_cifar.datasets.image_data import ImageData
-from vgg_cifar.studies.study_folder import StudyFolder
 from vgg_cifar.studies.study import Run
+from vgg_cifar.studies.study_folder import StudyFolder
 from vgg_cifar.training.train import train
 
 

@@ -20,11 +20,14 @@ def get_device(name: str) -> chainer.backend.Device:
         specifier = '@numpy' if number < 0 else f'@cupy:{number}'
     if specifier.startswith('@cupy') and not chainer.backends.cuda.available:
         raise InputError(
-            f'-d {name}: CuPy finds no GPU here; use -d -1 for the CPU, or see `vgg-cifar doctor` for what is missing'
+            f'-d {name}: CuPy finds no GPU here; use -d -1 for the CPU; '
+            '`vgg-cifar doctor` says what is missing'
         )
     try:
         device = chainer.get_device(specifier)
         device.use()
     except Exception as error:
-        raise InputError(f'-d {name}: no such device ({error}); expected -1, 0, 1, ..., @numpy or @cupy:0') from None
+        raise InputError(
+            f'-d {name}: no such device ({error}); expected -1, 0, 1, ..., @numpy or @cupy:0'
+        ) from None
     return device

@@ -1,11 +1,12 @@
 """What a run ran on."""
 
-import os
 import platform
 from importlib import metadata
 from typing import Any
 
 import chainer
+
+from vgg_cifar import machine
 
 PACKAGES = ('vgg-cifar', 'chainer', 'numpy', 'h5py', 'matplotlib', 'onednn-cpu-gomp', 'cupy')
 
@@ -16,8 +17,8 @@ def describe(device: chainer.backend.Device) -> dict[str, Any]:
         'python': platform.python_version(),
         'packages': {name: version for name in PACKAGES if (version := _version(name))},
         'platform': platform.platform(),
-        'processor': _processor(),
-        'cores': len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count(),
+        'processor': machine.cpu_model(),
+        'cores': machine.cores(),
         'device': str(device),
     }
 
@@ -27,11 +28,3 @@ def _version(package: str) -> str | None:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
         return None
-
-
-def _processor() -> str:
-    try:
-        with open('/proc/cpuinfo') as lines:
-            return next(line.split(':', 1)[1].strip() for line in lines if line.startswith('model name'))
-    except (OSError, StopIteration):
-        return platform.processor()

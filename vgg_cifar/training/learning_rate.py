@@ -22,11 +22,13 @@ def add_schedule(trainer: Trainer, settings: Settings, optimizer: chainer.Optimi
     ``lr_step`` epochs, as Chainer's CIFAR example does. ``linear`` moves the rate at each step, from its
     first value to ``lr_decay`` times that at the end of the last epoch.
     """
-    rate = optimizers.rate_name(settings.optimizer)
+    rate = optimizers.rate_name(settings.optimizer) or ''
     if settings.lr_schedule == 'step':
         shift = extensions.ExponentialShift(rate, settings.lr_decay, optimizer=optimizer)
         trainer.extend(shift, trigger=(settings.lr_step, 'epoch'))
     elif settings.lr_schedule == 'linear':
         first = getattr(optimizer, rate)
         span = (0, settings.epochs * n_images // settings.batch_size)
-        trainer.extend(extensions.LinearShift(rate, (first, first * settings.lr_decay), span, optimizer=optimizer))
+        trainer.extend(
+            extensions.LinearShift(rate, (first, first * settings.lr_decay), span, optimizer=optimizer)
+        )

@@ -28,26 +28,28 @@ OPTIMIZERS: dict[str, type] = {
 
 
 def rate_name(name: str) -> str | None:
-    """Return what the optimizer calls its learning rate: ``lr``, ``alpha``, or None where it has none (AdaDelta)."""
+    """Return the learning rate's name, ``lr`` or ``alpha``; None where there is none (AdaDelta)."""
     parameters = inspect.signature(OPTIMIZERS[name]).parameters
     # RMSprop has both, and its alpha is a decay rate.
     return next((rate for rate in ('lr', 'alpha') if rate in parameters), None)
 
 
 def check_options(name: str, lr: float | None, options: Mapping[str, float]) -> None:
-    """Refuse a learning rate or options that the optimizer does not take, with an InputError that lists what it does."""
+    """Refuse what the optimizer does not take, with an InputError that lists what it does."""
     if lr is not None and rate_name(name) is None:
         raise InputError(f'--lr is {lr}, but {name} has no learning rate; leave it out')
     known = [option for option in inspect.signature(OPTIMIZERS[name]).parameters if option != rate_name(name)]
     for option in options:
         if option not in known:
-            raise InputError(f'--optimizer-options: {name} has no {option!r}; expected one of {", ".join(known)}')
+            raise InputError(
+                f'--optimizer-options: {name} has no {option!r}; expected one of {", ".join(known)}'
+            )
 
 
 def build(
     name: str, model: chainer.Link, lr: float | None, options: Mapping[str, float], weight_decay: float
 ) -> chainer.Optimizer:
-    """Set up an optimizer for `model`; `lr` None is Chainer's default, which for Adam is the listing's 0.001."""
+    """Set up an optimizer for `model`; without `lr`, Chainer's default: for Adam the listing's 0.001."""
     arguments = dict(options)
     rate = rate_name(name)
     if lr is not None and rate is not None:

@@ -5,7 +5,16 @@ from typing import TextIO
 
 from chainer.training import Trainer, extensions
 
-COLUMNS = ('epoch', 'main/loss', 'main/accuracy', 'validation/main/accuracy', 'test/main/loss', 'test/main/accuracy', 'seconds', 'images_per_second')  # fmt: skip
+COLUMNS = (
+    'epoch',
+    'main/loss',
+    'main/accuracy',
+    'validation/main/accuracy',
+    'test/main/loss',
+    'test/main/accuracy',
+    'seconds',
+    'images_per_second',
+)
 
 
 class PlainLines:

@@ -43,7 +43,7 @@ class RunFolder:
     @property
     def log(self) -> list[dict[str, float]]:
         """Chainer's log: an entry per epoch."""
-        return self._read(LOG) or []  # type: ignore[return-value]
+        return self._read(LOG) or []
 
     def write(self, name: str, content: object) -> None:
         """Write a JSON file, whole or not at all."""
@@ -69,7 +69,9 @@ class RunFolder:
                 self._remove_leftovers()
                 yield
         except filelock.Timeout:
-            raise InputError(f'{self.path}: another process is training in this folder; wait for it or choose another -o') from None
+            raise InputError(
+                f'{self.path}: another process is training in this folder; wait for it or choose another -o'
+            ) from None
 
     def clear(self) -> None:
         """Delete what an earlier run has left, and nothing else."""

@@ -17,7 +17,9 @@ from vgg_cifar.training.optimizers import OPTIMIZERS, check_options, rate_name
 def _setting(default: Any, help: str, *flags: str, **argument: Any) -> Any:
     """Declare a setting and its command-line argument in one place."""
     if isinstance(default, Mapping):
-        return field(default_factory=lambda: dict(default), metadata={'help': help, 'flags': flags, **argument})
+        return field(
+            default_factory=lambda: dict(default), metadata={'help': help, 'flags': flags, **argument}
+        )
     return field(default=default, metadata={'help': help, 'flags': flags, **argument})
 
 
@@ -41,26 +43,50 @@ class Settings:
 
     """
 
-    data: str = _setting('shapes10', 'an HDF5 file (CIFAR10.hdf5.md), or shapes10: synthetic, made on the spot', metavar='FILE.hdf5')  # fmt: skip
+    data: str = _setting(
+        'shapes10',
+        'an HDF5 file (CIFAR10.hdf5.md), or shapes10: synthetic, made on the spot',
+        metavar='FILE.hdf5',
+    )
     batch_size: int = _setting(500, 'images per step', '-b', type=int)
     epochs: int = _setting(400, 'passes over the training images', '-e', type=int)
-    seed: int = _setting(0, 'of the weights, the order of the images, dropout, and the choice of a subset', type=int)
+    seed: int = _setting(
+        0, 'of the weights, the order of the images, dropout, and the choice of a subset', type=int
+    )
     depth: str = _setting('listing', 'the convolutions of each block', choices=tuple(DEPTHS))
-    batch_norm: bool = _setting(True, 'batch normalisation after each convolution', action=argparse.BooleanOptionalAction)  # fmt: skip
+    batch_norm: bool = _setting(
+        True, 'batch normalisation after each convolution', action=argparse.BooleanOptionalAction
+    )
     dropout: float = _setting(0.4, 'drop ratio; 0 for none', type=float)
     pooling: str = _setting('max', 'how each block halves the image', choices=tuple(POOLINGS))
-    filter_size: int = _setting(3, 'of every convolution; the image keeps its size', type=int, choices=FILTER_SIZES)
-    optimizer: str = _setting('adam', f"by Chainer's name: {', '.join(OPTIMIZERS)}", choices=tuple(OPTIMIZERS), metavar='NAME')
-    lr: float | None = _setting(None, "learning rate (Adam's alpha); Chainer's default for the optimizer", type=float)
-    optimizer_options: Mapping[str, float] = _setting({}, "the optimizer's other arguments, by Chainer's names, such as beta1=0.5", type=option, nargs='+', metavar='NAME=VALUE')  # fmt: skip
+    filter_size: int = _setting(
+        3, 'of every convolution; the image keeps its size', type=int, choices=FILTER_SIZES
+    )
+    optimizer: str = _setting(
+        'adam', f"by Chainer's name: {', '.join(OPTIMIZERS)}", choices=tuple(OPTIMIZERS), metavar='NAME'
+    )
+    lr: float | None = _setting(
+        None, "learning rate (Adam's alpha); Chainer's default for the optimizer", type=float
+    )
+    optimizer_options: Mapping[str, float] = _setting(
+        {},
+        "the optimizer's other arguments, by Chainer's names, such as beta1=0.5",
+        type=option,
+        nargs='+',
+        metavar='NAME=VALUE',
+    )
     weight_decay: float = _setting(0.0, "rate of Chainer's WeightDecay hook", type=float)
     lr_schedule: str = _setting('constant', 'how the learning rate moves', choices=tuple(SCHEDULES))
-    lr_decay: float = _setting(0.5, 'step: the factor of each step; linear: the last rate over the first', type=float)
+    lr_decay: float = _setting(
+        0.5, 'step: the factor of each step; linear: the last rate over the first', type=float
+    )
     lr_step: int = _setting(25, 'step: epochs between steps', type=int)
     train_size: int | None = _setting(None, 'use this many training images, drawn by the seed', type=int)
     validation_size: int = _setting(0, 'set this many training images apart for choosing best.npz', type=int)
     test_size: int | None = _setting(None, 'use this many test images, drawn by the seed', type=int)
-    chance_patience: int = _setting(20, 'stop after so many epochs of training accuracy at chance; 0: never', type=int)
+    chance_patience: int = _setting(
+        20, 'stop after so many epochs of training accuracy at chance; 0: never', type=int
+    )
 
     def __post_init__(self) -> None:
         for name in ('batch_size', 'epochs', 'lr_step'):
@@ -75,10 +101,14 @@ class Settings:
         self._check('lr_decay', 0 < self.lr_decay < float('inf'), 'above 0')
         for setting in fields(self):
             choices = setting.metadata.get('choices')
-            self._check(setting.name, not choices or getattr(self, setting.name) in choices, f'one of {choices}')
+            self._check(
+                setting.name, not choices or getattr(self, setting.name) in choices, f'one of {choices}'
+            )
         check_options(self.optimizer, self.lr, self.optimizer_options)
         if self.lr_schedule != 'constant' and rate_name(self.optimizer) is None:
-            raise InputError(f'--lr-schedule is {self.lr_schedule}, but {self.optimizer} has no learning rate')
+            raise InputError(
+                f'--lr-schedule is {self.lr_schedule}, but {self.optimizer} has no learning rate'
+            )
 
     def _check(self, name: str, fine: bool, expected: str) -> None:
         if not fine:
@@ -93,7 +123,11 @@ class Settings:
             default = {} if isinstance(setting.default, dataclasses._MISSING_TYPE) else setting.default
             shown = '' if default in (None, {}) else f' (default: {default})'
             parser.add_argument(
-                *flags, f'--{setting.name.replace("_", "-")}', default=default, help=help_text + shown, **argument
+                *flags,
+                f'--{setting.name.replace("_", "-")}',
+                default=default,
+                help=help_text + shown,
+                **argument,
             )
 
     @classmethod
@@ -108,8 +142,12 @@ class Settings:
         """Rebuild settings from a settings.json; unknown names are an InputError naming `origin`."""
         known = {setting.name for setting in fields(cls)}
         if not isinstance(values, dict) or not known.issuperset(values):
-            unknown = ', '.join(sorted(set(values) - known)) if isinstance(values, dict) else type(values).__name__
-            raise InputError(f'{origin}: not the settings of a run ({unknown}); restore it, or start anew with --fresh')
+            unknown = (
+                ', '.join(sorted(set(values) - known)) if isinstance(values, dict) else type(values).__name__
+            )
+            raise InputError(
+                f'{origin}: not the settings of a run ({unknown}); restore it, or start anew with --fresh'
+            )
         return cls(**values)
 
     def to_json(self) -> dict[str, Any]:

@@ -20,9 +20,9 @@ def snapshot(folder: RunFolder) -> chainer.training.Extension:
         older = folder.snapshots()
         with replacing(Path(directory) / filename) as partial, partial.open('wb') as file:
             numpy.savez(file, **arrays)
-        for file in older:
-            if file.name != filename:
-                file.unlink()
+        for snapshot_file in older:
+            if snapshot_file.name != filename:
+                snapshot_file.unlink()
 
     return extensions.snapshot(writer=write)
 

@@ -47,14 +47,15 @@ def train(
 
     Args:
         settings: what to train.
-        out: the run's folder. A finished run in it is left alone; an unfinished one with the same settings is resumed.
+        out: the run's folder. A finished run in it is left alone; an unfinished one with the same settings
+            is resumed.
         device: see `get_device`.
         fresh: delete an earlier run in `out` first.
         data: the images, where the caller has loaded them already; by default those that `settings` name.
 
     Returns:
-        dict: the content of result.json: ``status`` (``finished`` or ``diverged``), ``reason``, and the finite values of
-            the log's last entry.
+        dict: the content of result.json: ``status`` (``finished`` or ``diverged``), ``reason``, and the
+            finite values of the log's last entry.
 
     Raises:
         InputError: the folder holds a run with other settings or data, or is in use.
@@ -63,29 +64,33 @@ def train(
     """
     folder = RunFolder(Path(out))
     with folder.locked():
-        if fresh:
-            folder.clear()
-        _check_settings(folder, settings)
-        if folder.result:
-            return folder.result
+        if not fresh:
+            _check_settings(folder, settings)
+            if folder.result:
+                return folder.result
         data = load_data(settings) if data is None else data
-        _check_data(folder, data)
+        if not fresh:
+            _check_data(folder, data)
         chainer_device = get_device(device)
         numpy.random.seed(settings.seed)
         chosen = data.subset(settings.train_size, settings.validation_size, settings.test_size, settings.seed)
         model = build_model(settings, chosen)
         model.to_device(chainer_device)
         trainer, stop = _build_trainer(settings, chosen, model, chainer_device, folder)
+        if fresh:
+            # Only now that nothing in the settings or the data can stop the new run.
+            folder.clear()
         folder.write('settings.json', settings.to_json())
-        folder.write('environment.json', _environment(chainer_device, data))
-        resume(trainer, folder)
+        folder.write('environment.json', {**environment.describe(chainer_device), 'data': data.identity})
+        if resume(trainer, folder):
+            print(f'{folder.path}: goes on after step {trainer.updater.iteration}', flush=True)
         status, reason = 'finished', None
         try:
             trainer.run(show_loop_exception_msg=False)
         except Diverged as error:
             status, reason = 'diverged', str(error)
         if stop.received is not None and trainer.updater.epoch < settings.epochs:
-            trainer.get_extension('_Snapshot')(trainer)
+            trainer.get_extension('snapshot')(trainer)
             raise Interrupted(stop.received, folder.path)
         weights.save(folder.path / 'model.npz', model)
         last = {name: value for name, value in (folder.log or [{}])[-1].items() if math.isfinite(value)}
@@ -113,7 +118,8 @@ def _build_trainer(
     images = Batches(data.x_train, data.y_train, device)
     if settings.batch_size > len(images.rows):
         raise InputError(
-            f'--batch-size is {settings.batch_size}, but there are {len(images.rows)} training images; choose a smaller one'
+            f'--batch-size is {settings.batch_size}, but there are {len(images.rows)} training images; '
+            'choose a smaller one'
         )
     classifier = chainer.links.Classifier(model)
     optimizer = optimizers.build(
@@ -126,11 +132,15 @@ def _build_trainer(
     trainer = Trainer(updater, stop, out=str(folder.path))
     throughput = Throughput(settings.batch_size, device)
     trainer.extend(throughput)
+    # A function, because Chainer sets a name on an extension, which a method does not take.
     trainer.extend(
-        lambda trainer: throughput.restart(trainer), name='restart_clock', trigger=(1, 'epoch'), priority=-1000
+        lambda trainer: throughput.restart(trainer),
+        name='restart_clock',
+        trigger=(1, 'epoch'),
+        priority=-1000,
     )
     trainer.extend(Evaluation('test', model, Batches(data.x_test, data.y_test, device), settings.batch_size))
-    if data.x_validation is not None:
+    if data.x_validation is not None and data.y_validation is not None:
         validation = Batches(data.x_validation, data.y_validation, device)
         trainer.extend(Evaluation('validation', model, validation, settings.batch_size))
         trainer.extend(BestModel(model))
@@ -139,14 +149,9 @@ def _build_trainer(
     add_schedule(trainer, settings, optimizer, len(images.rows))
     trainer.extend(RandomState(settings.seed, device))
     trainer.extend(stop)
-    trainer.extend(snapshot(folder), name='_Snapshot')
+    trainer.extend(snapshot(folder), name='snapshot')
     add_progress(trainer, data.x_validation is not None)
     return trainer, stop
-
-
-def _environment(device: chainer.backend.Device, data: ImageData) -> dict[str, Any]:
-    facts = {'name': data.name, 'synthetic': data.synthetic, 'source': data.source, 'fingerprint': data.fingerprint}
-    return {**environment.describe(device), 'data': facts}
 
 
 def _check_settings(folder: RunFolder, settings: Settings) -> None:
@@ -158,12 +163,23 @@ def _check_settings(folder: RunFolder, settings: Settings) -> None:
     changed.pop('data', None)
     if changed:
         before = ', '.join(f'{name} {folder.settings[name]} (now {value})' for name, value in changed.items())
-        raise InputError(f'{path}: this folder holds a run with {before}; choose another -o, or --fresh to start anew')
+        raise InputError(
+            f'{path}: this folder holds a run with {before}; choose another -o, or --fresh to start anew'
+        )
 
 
 def _check_data(folder: RunFolder, data: ImageData) -> None:
-    if folder.environment is not None and folder.environment['data']['fingerprint'] != data.fingerprint:
+    if folder.environment is None:
+        return
+    try:
+        source, fingerprint = (folder.environment['data'][name] for name in ('source', 'fingerprint'))
+    except (KeyError, TypeError):
+        path = folder.path / 'environment.json'
         raise InputError(
-            f'{folder.path}: this run was started on other images ({folder.environment["data"]["source"]}, '
-            f'now {data.source}); choose another -o, or --fresh to start anew'
+            f'{path}: does not say on which images; restore it, or start anew with --fresh'
+        ) from None
+    if fingerprint != data.fingerprint:
+        raise InputError(
+            f'{folder.path}: this run was started on other images ({source}, now {data.source}); '
+            'choose another -o, or --fresh to start anew'
         )

@@ -2,7 +2,7 @@
 
 from vgg_cifar.training.extensions.best_model import BestModel
 from vgg_cifar.training.extensions.clean_stop import CleanStop
-from vgg_cifar.training.extensions.divergence import Divergence, Diverged
+from vgg_cifar.training.extensions.divergence import Diverged, Divergence
 from vgg_cifar.training.extensions.evaluation import Evaluation
 from vgg_cifar.training.extensions.random_state import RandomState
 from vgg_cifar.training.extensions.throughput import Throughput

@@ -9,7 +9,7 @@ from vgg_cifar.errors import WorkFailed
 
 
 class Diverged(WorkFailed):
-    """The loss is not finite, or the training accuracy sits at chance. The message says which, since when, what to try."""
+    """The loss is not finite, or accuracy sits at chance; the message says which and what to try."""
 
 
 class Divergence(Extension):
@@ -47,6 +47,6 @@ class Divergence(Extension):
             last = trainer.get_extension('LogReport').log[-self.patience :]
             if len(last) == self.patience and all(entry['main/accuracy'] <= self.threshold for entry in last):
                 raise Diverged(
-                    f'training accuracy has been at chance (at most {self.threshold:.3f}) for {self.patience} '
-                    f'epochs; try another --lr, or --chance-patience 0 to go on regardless'
+                    f'training accuracy has been at chance (at most {self.threshold:.3f}) for '
+                    f'{self.patience} epochs; try another --lr, or --chance-patience 0 to go on regardless'
                 )

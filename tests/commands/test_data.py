@@ -5,7 +5,8 @@ import PIL.Image
 import pytest
 import tiny_cifar10 as tiny
 
-from vgg_cifar.datasets import command, hdf5
+from vgg_cifar.commands import data as command
+from vgg_cifar.datasets import hdf5
 from vgg_cifar.errors import InputError
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from processes import python
 
-TRAIN = Path(__file__).parent / 'scripts' / 'train_in_old_dialect.py'
+TRAIN = Path(__file__).parent / 'train_in_old_dialect.py'
 
 DESCRIBE = """
 import os, pickle, sys
@@ -116,7 +116,7 @@ def test_worker_processes_are_prepared_wherever_the_script_has_gone(tmp_path):
         'vgg_cifar',
         'run',
         tmp_path / 'script.py',
-        cwd=Path(__file__).parents[1],
+        cwd=Path(__file__).parents[2],
         environment={'PYTHONPATH': ''},
     )
     assert (result.stdout, result.stderr) == ('7.8.1\n', '')

@@ -1,0 +1,49 @@
+"""A study's folder with logs made up by formula, so that every mean and error is known."""
+
+import json
+
+import pytest
+
+from vgg_cifar.studies.ie598 import STUDY
+from vgg_cifar.studies.study_folder import StudyFolder
+
+DATA = {'name': 'cifar10', 'synthetic': False, 'source': 'CIFAR10.hdf5', 'fingerprint': 'f' * 64}
+ENVIRONMENT = {
+    'python': '3.11',
+    'packages': {'chainer': '7.8.1'},
+    'platform': 'Linux',
+    'processor': 'some CPU',
+    'cores': 2,
+    'device': '@numpy',
+}
+
+
+def accuracy(variant, seed, epoch):
+    return (10 * variant + seed + epoch) / 100
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Figure 7, three variants, two seeds, three epochs; the last variant's second run has but two."""
+    folder = StudyFolder(tmp_path, STUDY, 'quick', 2, DATA).save()
+    figure = next(figure for figure in STUDY.figures if figure.id == '7')
+    for number, variant in enumerate(figure.variants):
+        for seed, run in enumerate(folder.runs(variant)):
+            cut = number == 2 and seed == 1
+            log = [
+                {
+                    'epoch': epoch,
+                    'main/accuracy': accuracy(number, seed, epoch),
+                    'main/loss': 1.0,
+                    'test/main/accuracy': accuracy(number, seed, epoch) / 2,
+                    'test/main/loss': 2.0,
+                    'seconds': 3.0,
+                }
+                for epoch in range(1, 3 if cut else 4)
+            ]
+            run.write('log', log)
+            run.write('environment.json', ENVIRONMENT)
+            if not cut:
+                run.write('result.json', {'status': 'finished', 'reason': None, **log[-1]})
+    assert json.loads((tmp_path / 'study.json').read_text())['seeds'] == 2
+    return folder
