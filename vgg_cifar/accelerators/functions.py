@@ -11,7 +11,6 @@ what lies between convolutions is bfloat16; parameters, statistics and what line
 """
 
 import contextlib
-import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -19,13 +18,9 @@ import chainer
 import chainer.functions as F
 import chainer.links as L
 import numpy
-from chainer.backends import intel64
 
 from vgg_cifar.accelerators import onednn
-from vgg_cifar.accelerators.onednn import process
 from vgg_cifar.errors import InputError
-
-Variable = chainer.Variable
 
 COMPUTE = ('float32', 'bfloat16')
 
@@ -37,7 +32,7 @@ def check_compute(compute: str) -> None:
     if compute == 'bfloat16':
         from vgg_cifar.accelerators.onednn import library
 
-        if not _enabled():
+        if not onednn.live():
             raise InputError(f'compute is bfloat16, which needs oneDNN on a CPU; {onednn.status()}')
         if not library.load().has_bfloat16:
             raise InputError(
@@ -59,7 +54,9 @@ def using_compute(compute: str) -> Iterator[None]:
         yield
 
 
-def convolution(conv: L.Convolution2D, bn: L.BatchNormalization | None, x: Variable) -> Variable:
+def convolution(
+    conv: L.Convolution2D, bn: L.BatchNormalization | None, x: chainer.Variable
+) -> chainer.Variable:
     """Return relu(bn(conv(x))), or relu(conv(x)) without bn.
 
     Args:
@@ -92,21 +89,25 @@ def convolution(conv: L.Convolution2D, bn: L.BatchNormalization | None, x: Varia
     return nodes.BatchNormalizationReLU(bn.eps, mean, var, bn.decay).apply((h, bn.gamma, bn.beta))[0]
 
 
-def max_pooling(x: Variable, size: int = 2, stride: int | None = None, pad: int = 0) -> Variable:
+def max_pooling(
+    x: chainer.Variable, size: int = 2, stride: int | None = None, pad: int = 0
+) -> chainer.Variable:
     """Return the maxima of square windows; a window that the image does not fill is left out."""
     if not _takes(x):
         return F.max_pooling_2d(x, size, stride, pad, cover_all=False)
     return _pool('max', x, size, stride, pad)
 
 
-def average_pooling(x: Variable, size: int = 2, stride: int | None = None, pad: int = 0) -> Variable:
+def average_pooling(
+    x: chainer.Variable, size: int = 2, stride: int | None = None, pad: int = 0
+) -> chainer.Variable:
     """Return the means of square windows, the padding counted as zeros."""
     if not _takes(x):
         return F.average_pooling_2d(x, size, stride, pad)
     return _pool('average', x, size, stride, pad)
 
 
-def dropout(x: Variable, ratio: float) -> Variable:
+def dropout(x: chainer.Variable, ratio: float) -> chainer.Variable:
     """Return x with a random part `ratio` of its elements set to 0, and the rest divided by 1 - ratio.
 
     Always, whatever chainer.config.train says. numpy.random.seed makes the choice repeatable on a CPU.
@@ -123,7 +124,7 @@ def dropout(x: Variable, ratio: float) -> Variable:
     return nodes.Dropout(ratio).apply((x,))[0]
 
 
-def linear(link: L.Linear, x: Variable) -> Variable:
+def linear(link: L.Linear, x: chainer.Variable) -> chainer.Variable:
     """Return link(x): float32 (N, out) for x (N, ...)."""
     if not _takes(x) or not _plain(link, L.Linear):
         return link(_float32(x))
@@ -133,33 +134,21 @@ def linear(link: L.Linear, x: Variable) -> Variable:
     return nodes.Linear(_dtype()).apply((x, *parameters))[0]
 
 
-def _enabled() -> bool:
-    """Whether the accelerator is in place, and to be used."""
-    stand_in = sys.modules.get('ideep4py')
-    ours = stand_in is not None and stand_in.__name__ == onednn.STAND_IN
-    return ours and intel64.should_use_ideep('>=auto')
-
-
 def _takes(x: Any) -> bool:
     """Whether the accelerator computes functions of x here."""
-    array = x.array if isinstance(x, Variable) else x
+    array = x.array if isinstance(x, chainer.Variable) else x
     return (
-        isinstance(array, numpy.ndarray)
-        and array.dtype.name in COMPUTE
-        and array.size > 0
-        and _enabled()
-        and process.usable()
+        isinstance(array, numpy.ndarray) and array.dtype.name in COMPUTE and array.size > 0 and onednn.live()
     )
 
 
-def _plain(link: chainer.Link, kind: type) -> bool:
+def _plain(link: Any, kind: type) -> bool:
     """Whether a link does what its class says, with float32 parameters on the CPU."""
-    return (
-        type(link) is kind
-        and link.W.array is not None
-        and not link.local_link_hooks
-        and all(isinstance(p.array, numpy.ndarray) and p.dtype == numpy.float32 for p in link.params())
-    )
+    # Not isinstance: what a subclass does is its own.
+    is_kind = type(link) is kind
+    if not is_kind or link.W.array is None or link.local_link_hooks:
+        return False
+    return all(isinstance(p.array, numpy.ndarray) and p.dtype == numpy.float32 for p in link.params())
 
 
 def _plain_normalization(bn: L.BatchNormalization) -> bool:
@@ -183,7 +172,7 @@ def _dtype() -> Any:
     return ml_dtypes.bfloat16
 
 
-def _float32(x: Variable) -> Variable:
+def _float32(x: chainer.Variable) -> chainer.Variable:
     if getattr(x.dtype, 'name', '') != 'bfloat16':
         return x
     from vgg_cifar.accelerators.onednn import nodes
@@ -191,10 +180,10 @@ def _float32(x: Variable) -> Variable:
     return nodes.Cast().apply((x,))[0]
 
 
-def _pool(kind: str, x: Variable, size: int, stride: int | None, pad: int) -> Variable:
+def _pool(kind: str, x: chainer.Variable, size: int, stride: int | None, pad: int) -> chainer.Variable:
     from vgg_cifar.accelerators.onednn import nodes
     from vgg_cifar.accelerators.onednn.convolution import pair
 
-    finite = isinstance(x, Variable) and getattr(x.creator_node, 'finite', False)
+    finite = isinstance(x, chainer.Variable) and getattr(x.creator_node, 'finite', False)
     steps = size if stride is None else stride
     return nodes.Pooling(kind, pair(size), pair(steps), pair(pad), finite).apply((x,))[0]
