@@ -7,8 +7,7 @@ import os
 import sys
 from typing import Any
 
-from vgg_cifar.accelerators import after_import
-from vgg_cifar.accelerators.onednn import library, process, repairs, threads
+from vgg_cifar.accelerators.onednn import library, process, threads
 
 VARIABLE = 'VGG_CIFAR_ACCELERATOR'
 STAND_IN = 'vgg_cifar.accelerators.onednn.ideep4py'
@@ -45,10 +44,10 @@ def enable() -> bool:
         return False
     if 'ideep4py' not in sys.modules:
         sys.modules['ideep4py'] = importlib.import_module(STAND_IN)
-        after_import.call('chainer.backends.intel64', _complete_backend)
-        after_import.call('chainer', _switch_on)
-        for name, repair in repairs.MODULES.items():
-            after_import.call(name, repair)
+        if 'chainer' in sys.modules:
+            _complete_backend(sys.modules['chainer'])
+        # What Chainer reads when it is imported.
+        os.environ.setdefault('CHAINER_USE_IDEEP', 'auto')
     return True
 
 
@@ -69,18 +68,15 @@ def status() -> str:
     return f'oneDNN: live, version {version}, {dnnl.isa_name}, {threads.used()} threads, {dnnl.path}'
 
 
-def _complete_backend(intel64: Any) -> None:
+def _complete_backend(chainer: Any) -> None:
     """Give Chainer the stand-in where it was imported before `enable` was called, and found no ideep4py."""
+    intel64 = chainer.backends.intel64
     if intel64._ideep_version is None:
         stand_in = sys.modules['ideep4py']
         intel64.ideep, intel64.mdarray, intel64._ideep_version = stand_in, stand_in.mdarray, 2
         n_dimensional, _ = intel64.Intel64Device.supported_array_types
         intel64.Intel64Device.supported_array_types = (n_dimensional, stand_in.mdarray)
         # Chainer lists the types of arrays when it first needs them; have it list them again.
-        chainer: Any = sys.modules['chainer']
         chainer._array_types = chainer._cpu_array_types = None
-
-
-def _switch_on(chainer: Any) -> None:
     if 'CHAINER_USE_IDEEP' not in os.environ:
         chainer.global_config.use_ideep = 'auto'
