@@ -6,10 +6,11 @@ from collections.abc import Mapping
 import chainer
 from chainer import optimizers
 
+from vgg_cifar.accelerators.optimizers import Adam
 from vgg_cifar.errors import InputError
 
 OPTIMIZERS: dict[str, type] = {
-    'adam': optimizers.Adam,
+    'adam': Adam,
     'momentum_sgd': optimizers.MomentumSGD,
     'rmsprop': optimizers.RMSprop,
     'sgd': optimizers.SGD,
