@@ -1,3 +1,9 @@
 """Prepares Chainer before any test module imports it."""
 
-import vgg_cifar  # noqa: F401
+import os
+
+# The suite runs in as many processes as there are cores. Threads that wait for each other while other
+# processes hold the cores would take many times as long; tests of threads set the number themselves.
+os.environ.setdefault('OMP_NUM_THREADS', '1')
+
+import vgg_cifar  # noqa: E402, F401

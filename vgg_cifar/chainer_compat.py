@@ -195,6 +195,73 @@ def _protobuf_in_python(module: types.ModuleType, load: Load) -> bool:
     return True
 
 
+@_needed_by('chainer.functions.normalization.batch_normalization')
+def _ideep_axes(module: types.ModuleType, load: Load) -> bool:
+    """Keeps iDeep, or what plays it, from normalising over axes that it is not told of.
+
+    chainer/functions/normalization/batch_normalization.py asks it whatever the axes are; over all but the
+    second it would be wrong.
+    """
+    load()
+
+    class Mode(module._BNMode):  # type: ignore[name-defined]
+        def __init__(self, x: Any, gamma: Any, key_axis: tuple[int, ...], inference: bool = False) -> None:
+            super().__init__(x, gamma, key_axis, inference)
+            if tuple(key_axis) != (1,):
+                self.ideep_ok = False
+
+    module._BNMode = Mode  # type: ignore[attr-defined]
+    return _ideep_available()
+
+
+@_needed_by('chainer.functions.pooling.average_pooling_2d')
+def _ideep_average_pooling(module: types.ModuleType, load: Load) -> bool:
+    """Has a gradient use NumPy where its forward pass did.
+
+    chainer/functions/pooling/average_pooling_2d.py asks the configuration anew, which may have changed.
+    """
+    load()
+    _follow_forward(module.AveragePooling2DGrad, lambda node: bool(node.apool2d.get_retained_inputs()))
+    return _ideep_available()
+
+
+@_needed_by('chainer.functions.pooling.max_pooling_nd')
+def _ideep_max_pooling(module: types.ModuleType, load: Load) -> bool:
+    """Has a gradient use NumPy where its forward pass did.
+
+    chainer/functions/pooling/max_pooling_nd.py would call itself without end.
+    """
+    load()
+
+    def used_ideep(node: Any) -> bool:
+        from chainer.backends import intel64
+
+        return isinstance(node.func.indexes, intel64.mdarray)
+
+    _follow_forward(module.MaxPoolingNDGrad, used_ideep)
+    return _ideep_available()
+
+
+def _follow_forward(gradient: Any, used_ideep: Callable[[Any], bool]) -> None:
+    import chainer
+
+    forward_cpu = gradient.forward_cpu
+
+    def forward(self: Any, gy: Any) -> Any:
+        if used_ideep(self):
+            return forward_cpu(self, gy)
+        with chainer.using_config('use_ideep', 'never'):
+            return forward_cpu(self, gy)
+
+    gradient.forward_cpu = forward
+
+
+def _ideep_available() -> bool:
+    from chainer.backends import intel64
+
+    return intel64.is_ideep_available()
+
+
 class _Finder:
     """Surrounds the loading of the modules in PATCHES with their patches; leaves all else to Python."""
 

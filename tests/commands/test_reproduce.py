@@ -92,11 +92,11 @@ def test_stopped_in_the_middle_goes_on(images, tmp_path):
     command = [sys.executable, *map(str, reproduce(images, tmp_path, '--figure', '7'))]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 60
-    while not list(tmp_path.glob('runs/*/result.json')):
+    # Until one run has finished, and another its first epoch.
+    while not list(tmp_path.glob('runs/*/result.json')) or len(list(tmp_path.glob('runs/*/log'))) < 2:
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < deadline
         time.sleep(0.01)
-    time.sleep(0.2)
     process.send_signal(signal.SIGTERM)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 143

@@ -8,6 +8,7 @@ import numpy
 import pytest
 from chainer import serializers
 
+from vgg_cifar.accelerators import functions
 from vgg_cifar.datasets.image_data import scale
 from vgg_cifar.errors import InputError
 from vgg_cifar.training.run_folder import RunFolder
@@ -234,3 +235,24 @@ def test_settings_json_that_is_none_is_refused(settings, tmp_path):
     (tmp_path / 'settings.json').write_text(json.dumps({'colour': 'red'}))
     with pytest.raises(InputError, match=r'settings.json: not the settings of a run \(colour\)'):
         train(settings, tmp_path)
+
+
+def test_bfloat16_trains_as_well_where_the_cpu_can(settings, tmp_path):
+    """Of real bfloat16 hardware; elsewhere the run is refused before it begins."""
+    settings = settings.replace(compute='bfloat16', epochs=5)
+    try:
+        functions.check_compute('bfloat16')
+    except InputError:
+        with pytest.raises(InputError, match='bfloat16, which needs'):
+            train(settings, tmp_path / 'bfloat16')
+        assert not (tmp_path / 'bfloat16' / 'settings.json').exists()
+    else:
+        results = [
+            train(each, tmp_path / each.compute) for each in (settings, settings.replace(compute='float32'))
+        ]
+        first, second = (RunFolder(tmp_path / compute).log[0] for compute in ('bfloat16', 'float32'))
+        assert first['main/loss'] != second['main/loss']
+        assert first['main/loss'] == pytest.approx(second['main/loss'], rel=0.3)
+        assert min(result['test/main/accuracy'] for result in results) > 0.6
+        with numpy.load(tmp_path / 'bfloat16' / 'model.npz') as weights:
+            assert {weights[name].dtype.name for name in weights.files} <= {'float32', 'int64', 'int32'}

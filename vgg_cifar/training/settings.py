@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from vgg_cifar.accelerators.functions import COMPUTE
 from vgg_cifar.errors import InputError
 from vgg_cifar.models.vgg import DEPTHS, FILTER_SIZES, POOLINGS
 from vgg_cifar.training.learning_rate import SCHEDULES
@@ -81,6 +82,7 @@ class Settings:
         0.5, 'step: the factor of each step; linear: the last rate over the first', type=float
     )
     lr_step: int = _setting(25, 'step: epochs between steps', type=int)
+    compute: str = _setting('float32', 'what convolutions and linear layers multiply in', choices=COMPUTE)
     train_size: int | None = _setting(None, 'use this many training images, drawn by the seed', type=int)
     validation_size: int = _setting(0, 'set this many training images apart for choosing best.npz', type=int)
     test_size: int | None = _setting(None, 'use this many test images, drawn by the seed', type=int)

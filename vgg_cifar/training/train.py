@@ -12,6 +12,7 @@ from chainer.training import extensions as chainer_extensions
 from chainer.training.updaters import StandardUpdater
 
 from vgg_cifar import datasets
+from vgg_cifar.accelerators import functions
 from vgg_cifar.datasets.image_data import ImageData
 from vgg_cifar.errors import InputError, Interrupted
 from vgg_cifar.models import VGG
@@ -72,6 +73,7 @@ def train(
         if not fresh:
             _check_data(folder, data)
         chainer_device = get_device(device)
+        _check_compute(settings.compute, chainer_device)
         numpy.random.seed(settings.seed)
         chosen = data.subset(settings.train_size, settings.validation_size, settings.test_size, settings.seed)
         model = build_model(settings, chosen)
@@ -86,7 +88,8 @@ def train(
             print(f'{folder.path}: goes on after step {trainer.updater.iteration}', flush=True)
         status, reason = 'finished', None
         try:
-            trainer.run(show_loop_exception_msg=False)
+            with functions.using_compute(settings.compute):
+                trainer.run(show_loop_exception_msg=False)
         except Diverged as error:
             status, reason = 'diverged', str(error)
         if stop.received is not None and trainer.updater.epoch < settings.epochs:
@@ -152,6 +155,12 @@ def _build_trainer(
     trainer.extend(snapshot(folder), name='snapshot')
     add_progress(trainer, data.x_validation is not None)
     return trainer, stop
+
+
+def _check_compute(compute: str, device: chainer.backend.Device) -> None:
+    if compute != 'float32' and device.xp is not numpy:
+        raise InputError(f'--compute {compute} is for the CPU; leave it out on {device}')
+    functions.check_compute(compute)
 
 
 def _check_settings(folder: RunFolder, settings: Settings) -> None:

@@ -11,8 +11,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from vgg_cifar.accelerators import after_import
-from vgg_cifar.accelerators.onednn import library, process, repairs, threads
+from vgg_cifar.accelerators.onednn import library, process, threads
 
 VARIABLE = 'VGG_CIFAR_ACCELERATOR'
 STAND_IN = str(Path(__file__).with_name('ideep4py.py'))
@@ -44,10 +43,10 @@ def enable() -> None:
         return
     # The last one to be asked: a real ideep4py goes first.
     sys.meta_path.append(_Finder())
-    after_import.call('chainer.backends.intel64', _complete_backend)
-    after_import.call('chainer', _switch_on)
-    for name, repair in repairs.MODULES.items():
-        after_import.call(name, repair)
+    if 'chainer' in sys.modules:
+        _complete_backend(sys.modules['chainer'])
+    # What Chainer reads when it is imported.
+    os.environ.setdefault('CHAINER_USE_IDEEP', 'auto')
 
 
 def live() -> bool:
@@ -92,8 +91,9 @@ def _is_stand_in(module: ModuleType | None) -> bool:
     return getattr(module, '__file__', None) == STAND_IN
 
 
-def _complete_backend(intel64: Any) -> None:
+def _complete_backend(chainer: Any) -> None:
     """Give Chainer the stand-in where it was imported before `enable` was called, and found no ideep4py."""
+    intel64 = chainer.backends.intel64
     if intel64._ideep_version is not None:
         return
     try:
@@ -104,10 +104,6 @@ def _complete_backend(intel64: Any) -> None:
     n_dimensional, _ = intel64.Intel64Device.supported_array_types
     intel64.Intel64Device.supported_array_types = (n_dimensional, stand_in.mdarray)
     # Chainer lists the types of arrays when it first needs them; have it list them again.
-    chainer: Any = sys.modules['chainer']
     chainer._array_types = chainer._cpu_array_types = None
-
-
-def _switch_on(chainer: Any) -> None:
-    if 'CHAINER_USE_IDEEP' not in os.environ and _is_stand_in(sys.modules.get('ideep4py')):
+    if 'CHAINER_USE_IDEEP' not in os.environ:
         chainer.global_config.use_ideep = 'auto'
