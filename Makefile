@@ -15,7 +15,7 @@ ifneq ($(WANTED),$(INSTALLED))
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help install test lint reproduce
+.PHONY: help install test lint reproduce bench
 
 help: ## explain the targets
 	@echo 'Everything is installed into $(VENV) on first use; PYTHON=python3.13 picks the interpreter (3.10 to 3.13).'
@@ -43,6 +43,11 @@ lint: $(VENV)/installed-test ## check style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+bench: $(VENV)/installed ## race a training step against stock Chainer and PyTorch: results/bench.json
+	$(BIN)/python -m pip install --quiet --editable '.[bench]'
+	@mkdir -p results
+	$(BIN)/python scripts/bench_step.py --json results/bench.json
 
 reproduce: $(VENV)/installed ## rebuild R1's figures at smoke scale on synthetic images: results/smoke/report.html
 	$(BIN)/vgg-cifar reproduce ie598 --scale smoke -o results/smoke

@@ -1,5 +1,6 @@
 """Arrays as oneDNN likes them: plain ndarrays (N, C, H, W) whose channels lie next to each other."""
 
+import functools
 import math
 from typing import Any
 
@@ -18,6 +19,7 @@ def address(array: numpy.ndarray | None) -> int:
     return 0 if array is None else array.__array_interface__['data'][0]
 
 
+@functools.cache
 def type_of(dtype: Any) -> Type:
     """Return oneDNN's name of a NumPy type: float32, bfloat16, uint8 or int32.
 
