@@ -11,19 +11,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vgg_cifar.accelerators import functions
+from vgg_cifar.accelerators import functions, onednn
 from vgg_cifar.accelerators.onednn import library
 from vgg_cifar.errors import InputError
 
 
-def live() -> bool:
-    try:
-        return library.load().has_bfloat16
-    except library.Unavailable:
-        return False
+def has_bfloat16() -> bool:
+    return onednn.live() and library.load().has_bfloat16
 
 
-needs_bfloat16 = pytest.mark.skipif(not live(), reason='needs oneDNN and a CPU that multiplies bfloat16')
+needs_bfloat16 = pytest.mark.skipif(
+    not has_bfloat16(), reason='needs oneDNN and a CPU that multiplies bfloat16'
+)
 some = settings(max_examples=40, deadline=None)
 seeds = st.integers(0, 2**31)
 
@@ -307,7 +306,7 @@ def test_bfloat16_is_refused_where_the_machine_has_none(monkeypatch):
         functions.check_compute('bfloat16')
     with pytest.raises(InputError, match="compute is 'half'"):
         functions.check_compute('half')
-    if live():
+    if has_bfloat16():
         monkeypatch.setattr(library.Library, 'has_bfloat16', property(lambda self: False))
         with (
             pytest.raises(InputError, match='needs a CPU with AVX-512 bf16'),
@@ -320,8 +319,8 @@ def test_same_seed_same_bits():
     conv, bn = links(3, 32, 3, 0, True, pad=1)
     fc = L.Linear(32 * 64, 5)
     x = numbers((64, 3, 16, 16), 3)
-    for compute in ('float32', 'bfloat16') if live() else ('float32',):
-        with functions.using_compute(compute) if live() else contextlib.nullcontext():
+    for compute in ('float32', 'bfloat16') if has_bfloat16() else ('float32',):
+        with functions.using_compute(compute) if has_bfloat16() else contextlib.nullcontext():
             runs = []
             for _ in range(2):
                 numpy.random.seed(0)

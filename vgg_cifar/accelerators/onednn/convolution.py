@@ -149,9 +149,9 @@ def forward(
     x, weights = canonical(x), numpy.ascontiguousarray(weights)
     bias = None if bias is None else numpy.ascontiguousarray(bias)
     case = _Case(x.shape, weights.shape, y_shape, geometry, type_of(x.dtype))
-    primitive, blocks = _forward(case, bias is not None, relu)
-    y = arrays.empty(y_shape, x.dtype)
-    primitive(address(x), blocks.read(weights), address(bias), address(y))
+    primitive, order = _forward(case, bias is not None, relu)
+    y, blocks = arrays.empty(y_shape, x.dtype), order.read(weights)
+    primitive(address(x), address(blocks), address(bias), address(y))
     return y
 
 
@@ -160,9 +160,9 @@ def backward_data(
 ) -> numpy.ndarray:
     """Return the gradient of the input of a convolution, of shape `x_shape` and gy's type."""
     weights, gy = numpy.ascontiguousarray(weights), canonical(gy)
-    primitive, blocks = _backward_data(_Case(x_shape, weights.shape, gy.shape, geometry, type_of(gy.dtype)))
-    gx = arrays.empty(x_shape, gy.dtype)
-    primitive(address(gy), blocks.read(weights), address(gx))
+    primitive, order = _backward_data(_Case(x_shape, weights.shape, gy.shape, geometry, type_of(gy.dtype)))
+    gx, blocks = arrays.empty(x_shape, gy.dtype), order.read(weights)
+    primitive(address(gy), address(blocks), address(gx))
     return gx
 
 
@@ -172,9 +172,10 @@ def backward_weights(
     """Return the gradients of the weights, of shape `w_shape`, and where asked for of the bias: float32."""
     x, gy = canonical(x), canonical(gy)
     case = _Case(x.shape, w_shape, gy.shape, geometry, type_of(x.dtype))
-    primitive, blocks = _backward_weights(case, bias)
+    primitive, order = _backward_weights(case, bias)
     gw = arrays.empty_in_order(w_shape, numpy.float32)
     gb = numpy.empty(w_shape[:1], numpy.float32) if bias else None
-    primitive(address(x), address(gy), blocks.target(gw), address(gb))
-    blocks.written(gw)
+    blocks = order.target(gw)
+    primitive(address(x), address(gy), address(blocks), address(gb))
+    order.written(blocks, gw)
     return gw, gb

@@ -90,8 +90,9 @@ def forward(
     x, weights = in_order(x, dtype), in_order(weights)
     bias = None if bias is None else in_order(bias)
     y = arrays.empty((len(x), len(weights)))
-    primitive, blocks = _forward(_Case(len(x), x.shape[1], len(weights), type_of(dtype)), bias is not None)
-    primitive(address(x), blocks.read(weights), address(bias), address(y))
+    primitive, order = _forward(_Case(len(x), x.shape[1], len(weights), type_of(dtype)), bias is not None)
+    blocks = order.read(weights)
+    primitive(address(x), address(blocks), address(bias), address(y))
     return y
 
 
@@ -100,8 +101,9 @@ def backward_data(weights: numpy.ndarray, gy: numpy.ndarray, dtype: Any = numpy.
     weights, gy = in_order(weights), in_order(gy, dtype)
     n_out, n_in = weights.shape
     gx = arrays.empty((len(gy), n_in))
-    primitive, blocks = _backward_data(_Case(len(gy), n_in, n_out, type_of(dtype)))
-    primitive(blocks.read(weights), address(gy), address(gx))
+    primitive, order = _backward_data(_Case(len(gy), n_in, n_out, type_of(dtype)))
+    blocks = order.read(weights)
+    primitive(address(blocks), address(gy), address(gx))
     return gx
 
 
@@ -113,7 +115,8 @@ def backward_weights(
     n_out = gy.shape[1]
     gw = arrays.empty((n_out, x.shape[1]))
     gb = arrays.empty((n_out,)) if bias else None
-    primitive, blocks = _backward_weights(_Case(len(x), x.shape[1], n_out, type_of(dtype)), bias)
-    primitive(address(x), address(gy), blocks.target(gw), address(gb))
-    blocks.written(gw)
+    primitive, order = _backward_weights(_Case(len(x), x.shape[1], n_out, type_of(dtype)), bias)
+    blocks = order.target(gw)
+    primitive(address(x), address(gy), address(blocks), address(gb))
+    order.written(blocks, gw)
     return gw, gb

@@ -9,7 +9,7 @@ from vgg_cifar.accelerators.onednn.primitives import Layout, Primitive, Reorder
 
 
 class Weights:
-    """The blocks of one primitive, kept between its calls.
+    """The blocks of one primitive.
 
     Args:
         primitive: reads or writes the blocks, in the order and type that it chose itself.
@@ -22,20 +22,20 @@ class Weights:
         blocks = primitive.layout(which)
         source, target = (blocks, plain) if which is Arg.DIFF_WEIGHTS else (plain, blocks)
         self._reorder = Reorder(primitive.what, source, target)
-        self._blocks = memory.buffer(primitive.size(which)) if self._reorder.needed else None
+        self._size = primitive.size(which)
 
-    def read(self, weights: numpy.ndarray) -> int:
-        """Return the address of the blocks that hold `weights`, which is in C order."""
-        if self._blocks is None:
-            return address(weights)
-        self._reorder(address(weights), address(self._blocks))
-        return address(self._blocks)
+    def read(self, weights: numpy.ndarray) -> numpy.ndarray:
+        """Return the blocks that hold `weights`, which is in C order."""
+        blocks = self.target(weights)
+        if blocks is not weights:
+            self._reorder(address(weights), address(blocks))
+        return blocks
 
-    def target(self, weights: numpy.ndarray) -> int:
-        """Return where the primitive is to write the gradient that `written` then puts into `weights`."""
-        return address(weights if self._blocks is None else self._blocks)
+    def target(self, weights: numpy.ndarray) -> numpy.ndarray:
+        """Return the blocks to write a gradient into, which `written` then puts into `weights`."""
+        return memory.buffer(self._size) if self._reorder.needed else weights
 
-    def written(self, weights: numpy.ndarray) -> None:
+    def written(self, blocks: numpy.ndarray, weights: numpy.ndarray) -> None:
         """Put into `weights` what the primitive wrote."""
-        if self._blocks is not None:
-            self._reorder(address(self._blocks), address(weights))
+        if blocks is not weights:
+            self._reorder(address(blocks), address(weights))
