@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from vgg_cifar.accelerators.onednn import threads
+from vgg_cifar.accelerators.onednn import signal_stack, threads
 
 NAME = 'libdnnl.so.3'
 
@@ -172,6 +172,7 @@ class Library:
     def __init__(self, path: str) -> None:
         with threads.limited():
             self._library = ctypes.CDLL(path)
+        signal_stack.provide()
         self.path = path
         for name, letters in SIGNATURES.items():
             try:
