@@ -6,4 +6,4 @@ import os
 # processes hold the cores would take many times as long; tests of threads set the number themselves.
 os.environ.setdefault('OMP_NUM_THREADS', '1')
 
-import vgg_cifar  # noqa: E402, F401
+import vgg_cifar  # noqa: F401

@@ -15,6 +15,7 @@ ENVIRONMENT = {
     'processor': 'some CPU',
     'cores': 2,
     'device': '@numpy',
+    'cpu_accelerator': 'oneDNN: off',
 }
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import chainer
 
 from vgg_cifar import machine
+from vgg_cifar.accelerators import onednn
 
 PACKAGES = ('vgg-cifar', 'chainer', 'numpy', 'h5py', 'matplotlib', 'onednn-cpu-gomp', 'cupy')
 
@@ -20,6 +21,7 @@ def describe(device: chainer.backend.Device) -> dict[str, Any]:
         'processor': machine.cpu_model(),
         'cores': machine.cores(),
         'device': str(device),
+        'cpu_accelerator': onednn.status(),
     }
 
 

@@ -65,7 +65,7 @@ def status() -> str:
     if live():
         dnnl = library.load()
         version = '.'.join(map(str, dnnl.version_numbers))
-        return f'oneDNN: live, version {version}, {dnnl.isa_name}, {threads.used()} threads, {dnnl.path}'
+        return f'oneDNN: live, version {version}, {dnnl.isa_name}, {threads.used()} threads'
     if _switched_off():
         reason = f'switched off by {VARIABLE}={os.environ[VARIABLE]}'
     elif 'ideep4py' in sys.modules and not _is_stand_in(sys.modules['ideep4py']):
