@@ -24,8 +24,8 @@ FIGURE_3 = Figure(
     ACCURACIES,
 )
 
-# Section 4. The report gives no learning rates but Adam's. Its listing has a line `optimizer.lr = .01` that is
-# commented out; 0.01 is Chainer's default for MomentumSGD and RMSprop, and is taken here.
+# Section 4. The report gives no learning rates but Adam's. Its listing has, commented out, the line
+# `optimizer.lr = .01`, which is Chainer's default for MomentumSGD and RMSprop, and is taken here.
 FIGURE_6 = Figure(
     '6',
     'Pooling with optimizations',
