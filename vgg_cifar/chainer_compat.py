@@ -119,7 +119,8 @@ def _list_of_meshgrid(module: types.ModuleType, load: Load) -> bool:
 
         def log_prob(self: Any, x: Any) -> Any:
             batch = numpy.meshgrid(*map(range, self.batch_shape), indexing='ij')
-            return self.log_p[(*batch, getattr(x, 'array', x).astype(numpy.int32))]
+            index = (*batch, getattr(x, 'array', x).astype(numpy.int32))
+            return self.log_p[index]
 
         module.Categorical.log_prob = log_prob
     return needed

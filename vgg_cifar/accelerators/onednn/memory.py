@@ -59,6 +59,7 @@ _store = _Store()
 def buffer(n_bytes: int) -> numpy.ndarray:
     """Return uninitialised aligned memory, as bytes."""
     padded = n_bytes + ALIGNMENT
+    root: numpy.ndarray
     if n_bytes < KEPT_FROM:
         root = numpy.empty(padded, numpy.uint8)
     else:
