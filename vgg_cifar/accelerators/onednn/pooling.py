@@ -1,6 +1,6 @@
 """Two-dimensional max and average pooling with their gradients."""
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy
 
@@ -144,9 +144,11 @@ def average_backward(gy: numpy.ndarray, x_shape: Shape, windows: Windows) -> num
 def _contents(x: numpy.ndarray, y_shape: Shape, windows: Windows, fill: float) -> numpy.ndarray:
     """Return what each window sees, (*y_shape, elements of a window), with `fill` outside the image."""
     pads = [(begin, max(end, 0)) for begin, end in zip(windows.pad_begin, windows.pad_end, strict=True)]
-    padded: Any = numpy.pad(x, [(0, 0), (0, 0), *pads], constant_values=fill)
+    padded = numpy.pad(x, [(0, 0), (0, 0), *pads], constant_values=fill)
     (sy, sx), (h, w) = windows.stride, y_shape[2:]
-    seen: numpy.ndarray = numpy.lib.stride_tricks.sliding_window_view(padded, windows.size, axis=(2, 3))
+    # Some NumPys' annotations know one axis only.
+    axes = cast(Any, (2, 3))
+    seen: numpy.ndarray = numpy.lib.stride_tricks.sliding_window_view(padded, windows.size, axes)
     return seen[:, :, ::sy, ::sx][:, :, :h, :w].reshape(*y_shape, -1)
 
 
