@@ -54,7 +54,7 @@ def draw(folder: StudyFolder, figure: Figure) -> list[Path]:
             axes.set_ylabel(panel.label)
             if panel.percent:
                 # From zero, so that noise around chance does not look like a difference.
-                axes.set_ylim(bottom=0)
+                axes.set_ylim(0, 1.05 * axes.get_ylim()[1])
             if figure.x == 'epoch':
                 axes.xaxis.get_major_locator().set_params(integer=True)
         handles, labels = all_axes[0].get_legend_handles_labels()
