@@ -46,10 +46,9 @@ def layers(model: chainer.Chain, image_shape: tuple[int, ...] = (3, 32, 32)) -> 
         (output,) = function.outputs
         shape = tuple(output().shape[1:])
         weights = [node for node in function.inputs if id(node) in owners]
-        if not weights and shape == tuple(function.inputs[0].shape[1:]):
-            continue
+        # Activations and dropout keep the shape; a reshape keeps the number of elements.
         if not weights and math.prod(shape) == math.prod(function.inputs[0].shape[1:]):
-            continue  # a reshape
+            continue
         name = '.'.join(owners[id(weights[0])]) if weights else function.label
         rows.append(
             Layer(

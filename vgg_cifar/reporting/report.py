@@ -23,21 +23,23 @@ def build(folder: StudyFolder) -> Path:
 
     """
     sections: list[dict[str, Any]] = []
-    for figure in folder.figures():
+    drawn = folder.figures()
+    for figure in drawn:
         png, _ = figures.draw(folder, figure)
+        rows = tables.rows(folder, figure)
         sections.append(
             {
                 'figure': figure,
                 'image': base64.b64encode(png.read_bytes()).decode(),
-                'table': tables.write(folder, figure).relative_to(folder.path),
-                'rows': tables.rows(folder, figure),
+                'table': tables.write(folder, figure, rows).relative_to(folder.path),
+                'rows': rows,
             }
         )
     if not sections:
         raise InputError(f'{folder.path}: no run has finished an epoch yet; run `vgg-cifar reproduce` first')
     environment = next(
         run.environment
-        for figure in folder.figures()
+        for figure in drawn
         for variant in figure.variants
         for run in folder.runs(variant)
         if run.environment

@@ -39,10 +39,9 @@ def rows(folder: StudyFolder, figure: Figure) -> list[dict[str, Any]]:
     return table
 
 
-def write(folder: StudyFolder, figure: Figure) -> Path:
-    """Write the table of `figure` as CSV; return its path."""
+def write(folder: StudyFolder, figure: Figure, table: list[dict[str, Any]]) -> Path:
+    """Write what `rows` returned for `figure` as CSV; return the file's path."""
     path = folder.path / 'tables' / f'figure_{figure.id}.csv'
-    table = rows(folder, figure)
     with replacing(path) as partial, partial.open('w', newline='') as file:
         writer = csv.DictWriter(file, table[0])
         writer.writeheader()

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vgg_cifar.atomic import replacing
+from vgg_cifar.atomic import write_json
 from vgg_cifar.errors import InputError
 from vgg_cifar.studies import get_study
 from vgg_cifar.studies.study import Figure, Study, Variant
@@ -66,9 +66,8 @@ class StudyFolder:
                         f'{self.path}: holds the {name} {found}, not {wanted}; choose another -o'
                     )
             seeds = max(seeds, there.seeds)
-        with replacing(self.path / INDEX) as partial:
-            content = {'study': self.study.id, 'scale': self.scale, 'seeds': seeds, 'data': self.data}
-            partial.write_text(json.dumps(content, indent=2) + '\n')
+        content = {'study': self.study.id, 'scale': self.scale, 'seeds': seeds, 'data': self.data}
+        write_json(self.path / INDEX, content)
         return StudyFolder(self.path, self.study, self.scale, seeds, self.data)
 
     def run_folder(self, run_id: str) -> RunFolder:

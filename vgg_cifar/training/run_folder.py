@@ -10,7 +10,7 @@ from typing import Any
 
 import filelock
 
-from vgg_cifar.atomic import replacing
+from vgg_cifar.atomic import write_json
 from vgg_cifar.errors import InputError
 
 LOG = 'log'
@@ -47,8 +47,7 @@ class RunFolder:
 
     def write(self, name: str, content: object) -> None:
         """Write a JSON file, whole or not at all."""
-        with replacing(self.path / name) as partial:
-            partial.write_text(json.dumps(content, indent=2) + '\n')
+        write_json(self.path / name, content)
 
     def _read(self, name: str) -> Any:
         path = self.path / name
