@@ -99,6 +99,12 @@ def test_nothing_to_show_yet(tmp_path, folder):
         (None, 'no study.json here'),
         ('{', 'study.json: not readable'),
         ('{"study": "ie598"}', 'study.json: not readable'),
+        ('{"study": "ie598", "scale": "quick", "seeds": 1, "data": {}}', 'study.json: not readable'),
+        (
+            '{"study": "ie598", "scale": "huge", "seeds": 1, "data": '
+            '{"name": "x", "synthetic": true, "source": "x", "fingerprint": "x"}}',
+            "scale is 'huge', expected one of smoke",
+        ),
         ('{"study": "x", "scale": "quick", "seeds": 1, "data": {}}', "'x' is not a study"),
     ],
 )

@@ -39,9 +39,11 @@ class StudyFolder:
         index = path / INDEX
         try:
             content = json.loads(index.read_text())
-            return cls(
-                path, get_study(content['study']), content['scale'], int(content['seeds']), content['data']
-            )
+            study, scale = get_study(content['study']), content['scale']
+            data = {name: content['data'][name] for name in ('name', 'synthetic', 'source', 'fingerprint')}
+            if scale not in study.scales:
+                raise ValueError(f'scale is {scale!r}, expected one of {", ".join(study.scales)}')
+            return cls(path, study, scale, int(content['seeds']), data)
         except FileNotFoundError:
             raise InputError(
                 f'{path}: no {INDEX} here; expected the folder of `vgg-cifar reproduce`'
