@@ -51,8 +51,8 @@ def draw(folder: StudyFolder, figure: Figure) -> list[Path]:
                     line.x, line.mean - line.error, line.mean + line.error, color=colour, alpha=0.2, lw=0
                 )
             axes.set_xlabel(figure.x_label)
-            axes.set_ylabel(panel.label)
-            if panel.percent:
+            axes.set_ylabel(f'{panel.label} ({panel.unit})' if panel.unit else panel.label)
+            if panel.unit == '%':
                 # From zero, so that noise around chance does not look like a difference.
                 axes.set_ylim(0, 1.05 * axes.get_ylim()[1])
             if figure.x == 'epoch':

@@ -1,5 +1,6 @@
 """A study's folder: study.json says what it holds; runs/ID/ are the runs."""
 
+import dataclasses
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ INDEX = 'study.json'
 
 @dataclass(frozen=True)
 class StudyFolder:
-    """One study at one scale on one data set.
+    """One study at one scale on one data set, computed in one type.
 
     Attributes:
         path: the folder.
@@ -24,6 +25,7 @@ class StudyFolder:
         scale: a key of the study's scales.
         seeds: runs wanted of each variant, with the seeds 0, 1, ...
         data: ``name``, ``synthetic``, ``source`` and ``fingerprint`` of the images.
+        compute: what convolutions and linear layers multiply in.
 
     """
 
@@ -32,6 +34,7 @@ class StudyFolder:
     scale: str
     seeds: int
     data: dict[str, Any]
+    compute: str = 'float32'
 
     @classmethod
     def open(cls, path: Path) -> 'StudyFolder':
@@ -43,7 +46,8 @@ class StudyFolder:
             data = {name: content['data'][name] for name in ('name', 'synthetic', 'source', 'fingerprint')}
             if scale not in study.scales:
                 raise ValueError(f'scale is {scale!r}, expected one of {", ".join(study.scales)}')
-            return cls(path, study, scale, int(content['seeds']), data)
+            # A folder from before there was a choice was computed in float32.
+            return cls(path, study, scale, int(content['seeds']), data, content.get('compute', 'float32'))
         except FileNotFoundError:
             raise InputError(
                 f'{path}: no {INDEX} here; expected the folder of `vgg-cifar reproduce`'
@@ -62,15 +66,22 @@ class StudyFolder:
                 ('study', there.study.id, self.study.id),
                 ('scale', there.scale, self.scale),
                 ('images', there.data['fingerprint'], self.data['fingerprint']),
+                ('compute type', there.compute, self.compute),
             ):
                 if found != wanted:
                     raise InputError(
                         f'{self.path}: holds the {name} {found}, not {wanted}; choose another -o'
                     )
             seeds = max(seeds, there.seeds)
-        content = {'study': self.study.id, 'scale': self.scale, 'seeds': seeds, 'data': self.data}
+        content = {
+            'study': self.study.id,
+            'scale': self.scale,
+            'seeds': seeds,
+            'compute': self.compute,
+            'data': self.data,
+        }
         write_json(self.path / INDEX, content)
-        return StudyFolder(self.path, self.study, self.scale, seeds, self.data)
+        return dataclasses.replace(self, seeds=seeds)
 
     def run_folder(self, run_id: str) -> RunFolder:
         """Return the folder of a run."""
@@ -78,9 +89,9 @@ class StudyFolder:
 
     def runs(self, variant: Variant) -> list[RunFolder]:
         """Return the folders of a variant's runs, one per seed, whether they exist or not."""
-        data, fingerprint = self.data['source'], self.data['fingerprint']
+        identity = self.data['source'], self.data['fingerprint'], self.compute
         return [
-            self.run_folder(self.study.run(variant, self.scale, seed, data, fingerprint).id)
+            self.run_folder(self.study.run(variant, self.scale, seed, *identity).id)
             for seed in range(self.seeds)
         ]
 
@@ -99,5 +110,5 @@ class StudyFolder:
         images = f'{settings.train_size:,}' if settings.train_size else 'all'
         return (
             f'{self.data["name"]}{synthetic}, {images} training images, batch {settings.batch_size}, '
-            f'{settings.epochs} epochs ({self.scale} scale)'
+            f'{settings.epochs} epochs, {self.compute} ({self.scale} scale)'
         )

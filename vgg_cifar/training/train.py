@@ -17,6 +17,7 @@ from vgg_cifar.datasets.image_data import ImageData
 from vgg_cifar.errors import InputError, Interrupted
 from vgg_cifar.models import VGG
 from vgg_cifar.training import environment, optimizers, weights
+from vgg_cifar.training.augmentation import augmented
 from vgg_cifar.training.batches import Batches
 from vgg_cifar.training.device import get_device
 from vgg_cifar.training.extensions import (
@@ -73,9 +74,9 @@ def train(
         if not fresh:
             _check_data(folder, data)
         chainer_device = get_device(device)
-        _check_compute(settings.compute, chainer_device)
+        check_compute(settings.compute, chainer_device)
         numpy.random.seed(settings.seed)
-        chosen = data.subset(settings.train_size, settings.validation_size, settings.test_size, settings.seed)
+        chosen = choose(settings, data)
         model = build_model(settings, chosen)
         model.to_device(chainer_device)
         trainer, stop = _build_trainer(settings, chosen, model, chainer_device, folder)
@@ -100,6 +101,12 @@ def train(
         result = {'status': status, 'reason': reason, **last}
         folder.write('result.json', result)
         return result
+
+
+def choose(settings: Settings, data: ImageData) -> ImageData:
+    """Return the images that a run sees: the subset that its seed draws, augmented where it asks for that."""
+    sizes = settings.train_size, settings.validation_size, settings.test_size
+    return augmented(data.subset(*sizes, settings.seed), settings.augment)
 
 
 def build_model(settings: Settings, data: ImageData) -> VGG:
@@ -157,7 +164,8 @@ def _build_trainer(
     return trainer, stop
 
 
-def _check_compute(compute: str, device: chainer.backend.Device) -> None:
+def check_compute(compute: str, device: chainer.backend.Device) -> None:
+    """Raise InputError unless networks can be computed in this type on this device."""
     if compute != 'float32' and device.xp is not numpy:
         raise InputError(f'--compute {compute} is for the CPU; leave it out on {device}')
     functions.check_compute(compute)
