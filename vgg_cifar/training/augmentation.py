@@ -3,9 +3,10 @@
 import dataclasses
 from collections.abc import Sequence
 
+from augment import transforms
 from vgg_cifar.datasets.image_data import ImageData, scale
 
-COPIES = ('flip', 'normalize', 'median')
+COPIES = tuple(name for name in transforms.COPIES if name != 'original')
 """What the report adds to each image, in its listing's order."""
 
 
@@ -25,8 +26,6 @@ def augmented(data: ImageData, copies: Sequence[str]) -> ImageData:
     """
     if not copies:
         return data
-    from augment import transforms
-
     names = ('original', *copies)
     return dataclasses.replace(
         data,
