@@ -1,6 +1,7 @@
 """`vgg-cifar reproduce`: a report's figures, from the images to the page."""
 
 import argparse
+import dataclasses
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -92,9 +93,9 @@ def run(arguments: argparse.Namespace) -> int:
     out = arguments.out or Path('results') / study.id / arguments.scale
     compute = arguments.compute
     folder = StudyFolder(out, study, arguments.scale, seeds, data.identity, compute).save()
-    print(f'{folder.caption()}: {scale.cost}', flush=True)
-    runs = study.runs(figures, arguments.scale, seeds, arguments.data, data.fingerprint, compute)
-    serial.run_all(runs, folder, arguments.device, data)
+    print(f'{folder.caption()}: {scale.about}', flush=True)
+    # The folder may hold more seeds, which are shown; what is trained is what was asked for.
+    serial.run_all(figures, dataclasses.replace(folder, seeds=seeds), arguments.device, data)
     print(report.build(folder))
     return 0
 

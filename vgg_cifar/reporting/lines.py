@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy
 
+from vgg_cifar.reporting.statistics import standard_error
 from vgg_cifar.studies.study import Figure, Quantity, Variant
 from vgg_cifar.studies.study_folder import StudyFolder
 
@@ -32,11 +33,3 @@ def read_line(folder: StudyFolder, figure: Figure, quantity: Quantity, variant: 
     if not logs:
         return Line(variant.label, numpy.empty(0), numpy.empty(0), numpy.empty(0), 0)
     return Line(variant.label, places.mean(0), values.mean(0), standard_error(values), len(logs))
-
-
-def standard_error(values: numpy.ndarray) -> numpy.ndarray:
-    """Return the standard error of the mean along the first axis, NaN where it has one row."""
-    n = len(values)
-    if n < 2:
-        return numpy.full(values.shape[1:], numpy.nan)
-    return values.std(axis=0, ddof=1) / numpy.sqrt(n)

@@ -75,7 +75,8 @@ class Figure:
     in_report: bool = True
 
 
-@dataclass(frozen=True)
+# Compared by identity: a variant's settings cannot be hashed.
+@dataclass(frozen=True, eq=False)
 class Timing:
     """Variants whose training steps are timed in turn, round after round, on one machine in one process."""
 
@@ -118,8 +119,8 @@ Comparison = Difference | TimeRatio
 
 
 @dataclass(frozen=True)
-class Reason:
-    """Why a claim may have failed, or what else the report may have meant, and the runs that test it."""
+class Check:
+    """A further test beside a claim: why it may fail, or what else the report may have meant."""
 
     text: str
     comparisons: tuple[Comparison, ...]
@@ -137,7 +138,7 @@ class Claim:
         comparisons: each effect and the interval that it is claimed to lie in.
         ranking: quantities by which the page ranks the variants that are compared.
         mark: what a reader must know about how the report came to the claim.
-        reasons: tests of why it may fail; they do not decide.
+        checks: further tests; they do not decide.
         finding: what was found out about it, in words.
 
     """
@@ -149,7 +150,7 @@ class Claim:
     comparisons: tuple[Comparison, ...]
     ranking: tuple[Quantity, ...] = ()
     mark: str = ''
-    reasons: tuple[Reason, ...] = ()
+    checks: tuple[Check, ...] = ()
     finding: str = ''
 
 
@@ -178,16 +179,16 @@ class Arithmetic:
 
 @dataclass(frozen=True)
 class Scale:
-    """How much of the report's work is done: what every run shares, seeds, rounds of timings, the cost.
+    """How much of the report's work is done: what all runs share, the seeds, and what the scale is `about`.
 
-    In each round of a timing every variant takes `timed_steps` steps.
+    A timing has so many `rounds`, in each of which every variant takes `timed_steps` steps.
     """
 
     settings: Mapping[str, Any]
     seeds: int
     rounds: int
     timed_steps: int
-    cost: str
+    about: str
 
 
 @dataclass(frozen=True)
@@ -211,36 +212,26 @@ class Study:
     base: Settings
     scales: Mapping[str, Scale]
     figures: tuple[Figure, ...]
-    timings: tuple[Timing, ...]
     claims: tuple[Claim | Arithmetic, ...]
 
-    def run(
-        self, variant: Variant, scale: str, seed: int, data: str, fingerprint: str, compute: str = 'float32'
-    ) -> Run:
+    def claims_of(self, figures: Iterable[Figure]) -> list[Claim]:
+        """Return the claims over runs that belong to some of `figures`."""
+        ids = {figure.id for figure in figures}
+        return [claim for claim in self.claims if isinstance(claim, Claim) and ids & set(claim.figures)]
+
+    def timings_of(self, figures: Iterable[Figure]) -> list[Timing]:
+        """Return the timings that the claims about these figures need."""
+        compared = [each for claim in self.claims_of(figures) for each in claim.comparisons]
+        needed = [each.timing for each in compared if isinstance(each, TimeRatio)]
+        return list(dict.fromkeys(needed))
+
+    def run(self, variant: Variant, scale: str, seed: int, data: str, fingerprint: str, compute: str) -> Run:
         """Return the run of a variant with a seed, on the images at `data`, which have this fingerprint."""
         shared = {'data': data, 'seed': seed, 'compute': compute, **self.scales[scale].settings}
         base = self.base.replace(**shared)
         settings = base.replace(epochs=base.epochs * variant.times_epochs).replace(**variant.changes)
         words = [f'{name}-{_word(value)}' for name, value in settings.changed(base).items()]
         return Run('-'.join([*words, f'seed{seed}', settings.digest(fingerprint)]), settings)
-
-    def runs(
-        self,
-        figures: Iterable[Figure],
-        scale: str,
-        seeds: int,
-        data: str,
-        fingerprint: str,
-        compute: str = 'float32',
-    ) -> list[Run]:
-        """Return every run that the figures need, once each, seed by seed: every line soon has a point."""
-        found: dict[str, Run] = {}
-        for seed in range(seeds):
-            for figure in figures:
-                for variant in figure.variants:
-                    run = self.run(variant, scale, seed, data, fingerprint, compute)
-                    found.setdefault(run.id, run)
-        return list(found.values())
 
 
 def _word(value: object) -> str:

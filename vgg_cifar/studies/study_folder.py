@@ -1,7 +1,8 @@
-"""A study's folder: study.json says what it holds; runs/ID/ are the runs."""
+"""A study's folder: study.json says what it holds; runs/ID/ are the runs, timings/ID.json the timings."""
 
 import dataclasses
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,9 @@ from typing import Any
 from vgg_cifar.atomic import write_json
 from vgg_cifar.errors import InputError
 from vgg_cifar.studies import get_study
-from vgg_cifar.studies.study import Figure, Study, Variant
+from vgg_cifar.studies.study import Figure, Run, Study, Timing, Variant
 from vgg_cifar.training.run_folder import RunFolder
+from vgg_cifar.training.settings import Settings
 
 INDEX = 'study.json'
 
@@ -87,21 +89,69 @@ class StudyFolder:
         """Return the folder of a run."""
         return RunFolder(self.path / 'runs' / run_id)
 
+    def run_of(self, variant: Variant, seed: int = 0) -> Run:
+        """Return a variant's run with a seed."""
+        identity = self.data['source'], self.data['fingerprint'], self.compute
+        return self.study.run(variant, self.scale, seed, *identity)
+
     def runs(self, variant: Variant) -> list[RunFolder]:
         """Return the folders of a variant's runs, one per seed, whether they exist or not."""
-        identity = self.data['source'], self.data['fingerprint'], self.compute
-        return [
-            self.run_folder(self.study.run(variant, self.scale, seed, *identity).id)
-            for seed in range(self.seeds)
-        ]
+        return [self.run_folder(self.run_of(variant, seed).id) for seed in range(self.seeds)]
 
-    def figures(self) -> list[Figure]:
-        """Return the study's figures of which at least one run has been logged."""
-        return [
-            figure
-            for figure in self.study.figures
-            if any(run.log for variant in figure.variants for run in self.runs(variant))
-        ]
+    def all_runs(self, figures: Iterable[Figure]) -> list[Run]:
+        """Return every run that the figures need, once each, seed by seed: every line soon has a point."""
+        found: dict[str, Run] = {}
+        for seed in range(self.seeds):
+            for figure in figures:
+                for variant in figure.variants:
+                    run = self.run_of(variant, seed)
+                    found.setdefault(run.id, run)
+        return list(found.values())
+
+    def check_runs(self) -> None:
+        """Refuse to judge mixed runs: an InputError names one with other settings or images."""
+        for run in self.all_runs(self.study.figures):
+            there = self.run_folder(run.id)
+            if not there.log:
+                continue
+            path = there.path / 'settings.json'
+            found = Settings.from_json(there.settings or {}, str(path))
+            changed = run.settings.replace(data=found.data).changed(found)
+            for name, expected in changed.items():
+                raise InputError(
+                    f'{path}: {name} is {getattr(found, name)}, expected {expected}: this run is not of this '
+                    f'study at {self.scale} scale; move its folder away'
+                )
+            fingerprint = ((there.environment or {}).get('data') or {}).get('fingerprint')
+            if fingerprint != self.data['fingerprint']:
+                raise InputError(
+                    f'{there.path / "environment.json"}: the images are {fingerprint}, expected '
+                    f'{self.data["fingerprint"]} ({self.data["name"]}): verdicts from mixed data sets are '
+                    'refused; move this run away'
+                )
+
+    def timing_path(self, timing: Timing) -> Path:
+        """Return where a timing is kept."""
+        return self.path / 'timings' / f'{timing.id}.json'
+
+    def timing(self, timing: Timing) -> dict[str, Any] | None:
+        """Return a timing's file, None where it is not there yet, or of other networks.
+
+        Its ``variants`` map the id of a variant's first run to ``label``, ``steps_per_epoch`` and
+        ``seconds``: those of a training step, round by round.
+        """
+        path = self.timing_path(timing)
+        try:
+            content = json.loads(path.read_text())
+            known = set(content['variants'])
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise InputError(
+                f'{path}: not readable ({error!r}); delete it, and it is measured anew'
+            ) from None
+        wanted = {self.run_of(variant).id for variant in timing.variants}
+        return content if known == wanted else None
 
     def caption(self) -> str:
         """Say in a line what data the numbers are from and at which scale."""

@@ -122,9 +122,10 @@ def build_model(settings: Settings, data: ImageData) -> VGG:
     )
 
 
-def _build_trainer(
-    settings: Settings, data: ImageData, model: VGG, device: chainer.backend.Device, folder: RunFolder
-) -> tuple[Trainer, CleanStop]:
+def build_updater(
+    settings: Settings, data: ImageData, model: VGG, device: chainer.backend.Device
+) -> StandardUpdater:
+    """Return what takes the training steps of `model` on the training images of `data`."""
     images = Batches(data.x_train, data.y_train, device)
     if settings.batch_size > len(images.rows):
         raise InputError(
@@ -135,9 +136,16 @@ def _build_trainer(
     optimizer = optimizers.build(
         settings.optimizer, classifier, settings.lr, settings.optimizer_options, settings.weight_decay
     )
-    updater = StandardUpdater(
+    return StandardUpdater(
         SerialIterator(images.rows, settings.batch_size), optimizer, converter=images, device=device
     )
+
+
+def _build_trainer(
+    settings: Settings, data: ImageData, model: VGG, device: chainer.backend.Device, folder: RunFolder
+) -> tuple[Trainer, CleanStop]:
+    updater = build_updater(settings, data, model, device)
+    optimizer, n_images = updater.get_optimizer('main'), len(data.y_train)
     stop = CleanStop(settings.epochs)
     trainer = Trainer(updater, stop, out=str(folder.path))
     throughput = Throughput(settings.batch_size, device)
@@ -155,8 +163,8 @@ def _build_trainer(
         trainer.extend(Evaluation('validation', model, validation, settings.batch_size))
         trainer.extend(BestModel(model))
     trainer.extend(chainer_extensions.LogReport(filename=LOG))
-    trainer.extend(Divergence(data.n_classes, len(images.rows), settings.chance_patience))
-    add_schedule(trainer, settings, optimizer, len(images.rows))
+    trainer.extend(Divergence(data.n_classes, n_images, settings.chance_patience))
+    add_schedule(trainer, settings, optimizer, n_images)
     trainer.extend(RandomState(settings.seed, device))
     trainer.extend(stop)
     trainer.extend(snapshot(folder), name='snapshot')
