@@ -62,6 +62,18 @@ def effect(measured: Measured) -> str:
     return number(estimate.effect, sign=True) + error
 
 
+def summary(measured: Measured) -> str:
+    """Write a comparison in one line: the sides, what of, the effect, n."""
+    comparison = measured.comparison
+    if measured.estimate is None:
+        return f'{sides(measured)}: not run'
+    if isinstance(comparison, TimeRatio):
+        what = f'time per {comparison.per}, ratio'
+    else:
+        what = f'{comparison.quantity.label}{", mean" if comparison.over == "mean" else ""}'
+    return f'{sides(measured)}: {what} {effect(measured)} (n\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}{measured.estimate.n})'
+
+
 def interval(measured: Measured) -> str:
     """Write the 95 % interval."""
     estimate = measured.estimate

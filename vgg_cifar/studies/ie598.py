@@ -459,7 +459,7 @@ STUDY = Study(
                 'chance_patience': 0,
             },
             seeds=1,
-            rounds=3,
+            rounds=1,
             timed_steps=1,
             about='shows that everything works, decides nothing',
         ),

@@ -34,10 +34,11 @@ def run_all(figures: Sequence[Figure], folder: StudyFolder, device: str, data: I
     speed = _speed(folder, device, cost)
     print(f'about {_duration(sum(work) / speed)} to go, by {CALIBRATION_ROUNDS} timed steps', flush=True)
     started = time.monotonic()
+    # The first estimate counts as much as one run does, so that a short first run does not mislead.
+    one = sum(work) / len(work)
     for number, run in enumerate(left):
-        if number:
-            speed = sum(work[:number]) / (time.monotonic() - started)
-        to_go = _duration(sum(work[number:]) / speed)
+        spent = time.monotonic() - started
+        to_go = _duration(sum(work[number:]) * (spent + one / speed) / (sum(work[:number]) + one))
         print(
             f'[{number + 1}/{len(left)}] {run.id}: {number} done, {len(left) - number - 1} to come, '
             f'about {to_go} left',
