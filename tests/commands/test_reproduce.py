@@ -1,5 +1,7 @@
 """`vgg-cifar reproduce` and the comparison scripts, as a user runs them, on a small file of images."""
 
+import json
+import re
 import signal
 import subprocess
 import sys
@@ -41,7 +43,10 @@ def test_ends_with_the_page(done):
     out, printed = done
     assert printed.splitlines()[-1] == str(out / 'report.html')
     assert '3 runs, 0 finished, 3 to do' in printed
-    for path in ('figures/figure_7.png', 'figures/figure_7.svg', 'tables/figure_7.csv', 'report.html'):
+    assert re.search(r'about \d+ s to go, by 3 timed steps', printed)
+    assert re.search(r'\[2/3\] .*: 1 done, 1 to come, about \d+ s left', printed)
+    outputs = ('figures/figure_7.png', 'figures/figure_7.svg', 'tables/figure_7.csv', 'tables/figure_7.md')
+    for path in (*outputs, 'claims.json', 'report.md', 'report.html'):
         assert (out / path).stat().st_size
     runs = sorted(path.name.rpartition('-')[0] for path in (out / 'runs').iterdir())
     assert runs == [
@@ -59,13 +64,46 @@ def test_repeated_command_trains_nothing(images, done):
     assert {path: path.stat().st_mtime_ns for path in out.glob('runs/*/*')} == before
 
 
+def test_same_seed_same_figures_byte_for_byte(images, done, tmp_path):
+    out, _ = done
+    assert python(*reproduce(images, tmp_path, '--figure', '7')).returncode == 0
+    names = [path.name for path in sorted((out / 'figures').iterdir()) if 'figure_7' in path.name]
+    assert names == ['figure_7.png', 'figure_7.svg']
+    for name in names:
+        assert (tmp_path / 'figures' / name).read_bytes() == (out / 'figures' / name).read_bytes()
+
+
+def test_augmentation_is_timed_in_turn_with_its_absence_and_once(images, tmp_path):
+    result = python(*reproduce(images, tmp_path, '--figure', '9'))
+    assert result.returncode == 0, result.stderr
+    assert '2 runs, 0 finished, 2 to do' in result.stdout
+    assert 'timing augmentation:' in result.stdout
+    path = tmp_path / 'timings' / 'augmentation.json'
+    timing = json.loads(path.read_text())
+    assert timing['environment']['python'] and timing['batch_size'] == 25
+    steps = {each['label']: each['steps_per_epoch'] for each in timing['variants'].values()}
+    assert steps == {'with 4x augmentation': 32, 'without augmentation': 8}
+    assert all(len(each['seconds']) == 1 for each in timing['variants'].values())
+
+    claims = {each['id']: each for each in json.loads((tmp_path / 'claims.json').read_text())['claims']}
+    assert claims['R1.aug']['verdict'] == 'undecided'
+    assert [each['n'] for each in claims['R1.aug']['comparisons']] == [1, 1]
+    assert claims['R1.tuned']['verdict'] == 'not run'
+    written = path.stat().st_mtime_ns
+    assert 'timing' not in python(*reproduce(images, tmp_path, '--figure', '9')).stdout
+    assert path.stat().st_mtime_ns == written
+    path.unlink()
+    assert python(*reproduce(images, tmp_path, '--figure', '9')).returncode == 0
+    assert path.exists()
+
+
 def test_script_shares_the_runs_of_the_command(images, done):
     out, _ = done
     script = ROOT / 'scripts' / 'compare_optimizers.py'
     result = python(script, '--scale', 'smoke', '--data', images, '-o', out)
     assert result.returncode == 0, result.stderr
-    # Figures 6 and 7: six variants, of which figure 7's three are there.
-    assert '6 runs, 3 finished, 3 to do' in result.stdout
+    # Six pairs and two slower RMSprops, of which figure 7's three pairs are there.
+    assert '8 runs, 3 finished, 5 to do' in result.stdout
     assert (out / 'figures' / 'figure_6.png').exists()
 
 
@@ -76,6 +114,10 @@ def test_script_shares_the_runs_of_the_command(images, done):
         ('compare_pooling', 'figure 6'),
         ('compare_filter_sizes', 'figure 8'),
         ('compare_batch_norm', 'figure 3'),
+        ('compare_depth', 'figures 2 and 3'),
+        ('compare_dropout', 'figures 4 and 5'),
+        ('compare_augmentation', 'figure 9'),
+        ('compare_tuning', 'figure 10'),
     ],
 )
 def test_scripts_default_to_the_reports_scale_and_refuse_a_missing_file(script, figures, tmp_path):
@@ -109,7 +151,7 @@ def test_stopped_in_the_middle_goes_on(images, tmp_path):
 @pytest.mark.parametrize(
     'arguments, message',
     [
-        (('--figure', '60'), '--figure is 60; ie598 has 3, 6, 7, 8'),
+        (('--figure', '60'), '--figure is 60; ie598 has 2, 3, 4, 5, 5b, 6, 6b, 7, 8, 9, 9b, 10, 10b'),
         (('--seeds', '0'), '--seeds is 0'),
         (('-d', '0'), '-d 0: CuPy finds no GPU here'),
         (('-d', '@tpu'), '-d @tpu: no such device'),
@@ -128,3 +170,11 @@ def test_another_scale_does_not_go_into_the_folder(images, done):
     result = python(*reproduce(images, out, '--scale', 'full'))
     assert result.returncode == 2
     assert 'holds the scale smoke, not full' in result.stderr
+
+
+def test_another_compute_type_does_not_go_into_the_folder(images, done):
+    out, _ = done
+    result = python(*reproduce(images, out, '--compute', 'bfloat16'))
+    assert result.returncode == 2
+    # Where the CPU has no bfloat16, that is what is said.
+    assert 'holds the compute type float32, not bfloat16' in result.stderr or 'needs' in result.stderr

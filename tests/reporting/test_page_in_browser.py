@@ -10,13 +10,15 @@ import pytest
 from vgg_cifar.reporting import report
 
 CHROMIUM = next(filter(None, map(shutil.which, ('chromium', 'chromium-browser', 'google-chrome'))), None)
+FLAGS = ('--headless', '--no-sandbox', '--disable-gpu', '--enable-logging=stderr', '--timeout=20000')
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason='no Chromium on the PATH to show the page in')
 
 # Runs in the page after all has been loaded, does what a reader would do, and leaves what it saw.
 PROBE = """
 <script>
   window.addEventListener('load', () => {
-    const visible = selector => [...document.querySelectorAll(selector)].filter(each => each.offsetParent !== null);
+    const visible = selector =>
+      [...document.querySelectorAll(selector)].filter(each => each.offsetParent !== null);
     const rows = () => visible('.verdicts tbody tr').map(row => [row.querySelector('th').innerText,
       row.dataset.verdict, row.querySelector('.chip').innerText]);
     const seen = {
@@ -40,8 +42,7 @@ PROBE = """
 def browse(page, *flags):
     """Load a page; return what Chromium made of it and what it had to say on its console."""
     result = subprocess.run(
-        [CHROMIUM, '--headless', '--no-sandbox', '--disable-gpu', '--enable-logging=stderr', *flags]
-        + ['--timeout=20000', '--dump-dom', page.as_uri()],
+        [CHROMIUM, *FLAGS, *flags, '--dump-dom', page.as_uri()],
         capture_output=True,
         text=True,
         timeout=120,

@@ -108,7 +108,9 @@ def test_page_in_the_middle_of_a_sweep_says_what_is_missing(folder):
 
 
 def test_page_before_the_first_run(tmp_path, folder):
-    page = Page(report.build(StudyFolder(tmp_path / 'new', folder.study, 'quick', 1, folder.data)).read_text())
+    page = Page(
+        report.build(StudyFolder(tmp_path / 'new', folder.study, 'quick', 1, folder.data)).read_text()
+    )
     assert not any(tag == 'img' for tag, _ in page.tags)
     assert 'every claim over runs is undecided' in ' '.join(page.text.split())
 
@@ -129,7 +131,11 @@ def test_report_command_rebuilds_from_the_folder_alone(folder):
 @pytest.mark.parametrize(
     'file, change, message',
     [
-        ('environment.json', {'data': {'fingerprint': 'e' * 64}}, 'verdicts from mixed data sets are refused'),
+        (
+            'environment.json',
+            {'data': {'fingerprint': 'e' * 64}},
+            'verdicts from mixed data sets are refused',
+        ),
         ('settings.json', {'train_size': 5000}, 'train_size is 5000, expected 2000'),
         ('settings.json', {'compute': 'bfloat16'}, 'compute is bfloat16, expected float32'),
     ],

@@ -63,7 +63,9 @@ def test_runs_are_paired_by_seed(folder):
     ],
 )
 def test_quantities(folder, quantity, over, expected):
-    assert measure(folder, Difference(quantity, MOMENTUM, ADAM, over)).estimate.effect == pytest.approx(expected)
+    assert measure(folder, Difference(quantity, MOMENTUM, ADAM, over)).estimate.effect == pytest.approx(
+        expected
+    )
 
 
 def test_mean_is_over_all_epochs_and_last_over_none_but_the_last(folder):
@@ -90,7 +92,12 @@ def test_one_seed_is_undecided(folder):
     found = judge(one, claim(Difference(TRAIN, MOMENTUM, ADAM)))
     assert found.verdict is Verdict.UNDECIDED
     content = to_json(found)['comparisons'][0]
-    assert (content['n'], content['standard_error'], content['interval'], content['p']) == (1, None, None, None)
+    assert (content['n'], content['standard_error'], content['interval'], content['p']) == (
+        1,
+        None,
+        None,
+        None,
+    )
 
 
 def test_a_diverged_run_is_a_result(folder):

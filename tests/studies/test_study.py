@@ -1,66 +1,105 @@
-"""Studies as values: which runs a figure needs."""
+"""Studies as values: which runs a figure needs, what a claim compares."""
+
+import dataclasses
+import math
+from pathlib import Path
 
 import pytest
 
 from vgg_cifar.studies import STUDIES
-from vgg_cifar.studies.ie598 import STUDY
-from vgg_cifar.studies.study import Variant
+from vgg_cifar.studies.study import Arithmetic, Claim, Difference, Quantity, Scale, TimeRatio, Variant
+from vgg_cifar.studies.study_folder import StudyFolder
+
+SOME = STUDIES['ie598']
+DATA = {'name': 'x', 'synthetic': True, 'source': 'x', 'fingerprint': 'f' * 64}
 
 
-def runs(*ids, scale='full', seeds=1, fingerprint='f' * 64):
-    figures = [figure for figure in STUDY.figures if figure.id in ids]
-    return STUDY.runs(figures, scale, seeds, 'CIFAR10.hdf5', fingerprint)
-
-
-def test_figure_6_compares_three_optimizers_with_two_poolings():
-    """Report R1, figure 6, at the report's own settings."""
-    settings = [run.settings for run in runs('6')]
-    pairs = {(each.optimizer, each.pooling) for each in settings}
-    assert len(settings) == len(pairs) == 6
-    assert {optimizer for optimizer, _ in pairs} == {'adam', 'momentum_sgd', 'rmsprop'}
-    assert {(each.batch_size, each.epochs, each.dropout) for each in settings} == {(500, 400, 0.4)}
-
-
-def test_figure_7_needs_no_run_that_figure_6_has_not():
-    assert {run.id for run in runs('7')} < {run.id for run in runs('6')}
-    assert len(runs('6', '7')) == 6
-
-
-def test_figure_8_varies_the_filter_and_shares_the_listings_run():
-    assert [run.settings.filter_size for run in runs('8')] == [3, 5, 7]
-    assert len({run.id for run in runs('8')} & {run.id for run in runs('6')}) == 1
-
-
-def test_figure_3_switches_batch_norm_at_each_depth():
-    found = [(run.settings.depth, run.settings.batch_norm) for run in runs('3')]
-    assert found == [(depth, on) for depth in 'ADE' for on in (True, False)]
+def runs(study, scale='full', seeds=1, data=DATA, compute='float32', figures=None):
+    folder = StudyFolder(Path('nowhere'), study, scale, seeds, data, compute)
+    return folder.all_runs(study.figures if figures is None else figures)
 
 
 def test_seeds_come_one_after_the_other():
-    assert [run.settings.seed for run in runs('7', seeds=2)] == [0, 0, 0, 1, 1, 1]
+    figures = SOME.figures[-2:]
+    count = len(runs(SOME, figures=figures))
+    assert [run.settings.seed for run in runs(SOME, seeds=2, figures=figures)] == [0] * count + [1] * count
 
 
-def test_ids_depend_on_settings_seed_and_images():
+def test_ids_depend_on_settings_seed_images_and_compute_type():
+    other = {**DATA, 'fingerprint': 'e' * 64}
     ids = [
-        {run.id for run in runs('6', **changes)}
-        for changes in ({}, {'scale': 'quick'}, {'fingerprint': 'e' * 64})
+        {run.id for run in runs(SOME, **changes)}
+        for changes in ({}, {'scale': 'quick'}, {'data': other}, {'compute': 'bfloat16'})
     ]
-    assert not ids[0] & ids[1] and not ids[0] & ids[2]
-    assert 'pooling-average-optimizer-rmsprop-seed0' in {id.rpartition('-')[0] for id in ids[0]}
+    assert all(not ids[0] & others for others in ids[1:])
+    moved = {run.id for run in runs(SOME, data={**DATA, 'source': 'elsewhere'})}
+    assert moved == ids[0]
+
+
+def test_an_id_says_what_a_variant_changes():
+    variant = Variant('odd', {'augment': ('flip', 'median'), 'lr': 0.1}, times_epochs=2)
+    run = SOME.run(variant, 'quick', 3, 'x', 'f', 'float32')
+    assert run.id.rpartition('-')[0] == 'epochs-14-lr-0.1-augment-flip+median-seed3'
 
 
 def test_an_unknown_setting_in_a_variant_is_an_error():
     with pytest.raises(TypeError):
-        STUDY.run(Variant('odd', {'colour': 'red'}), 'full', 0, 'CIFAR10.hdf5', 'f')
+        SOME.run(Variant('odd', {'colour': 'red'}), 'full', 0, 'x', 'f', 'float32')
+
+
+@pytest.mark.parametrize(
+    'quantity, expected',
+    [
+        (Quantity('a', ''), 0.25),
+        (Quantity('a', '', '%'), 25),
+        (Quantity('a', '', '%', complement=True), 75),
+        (Quantity('a', '', '%', less='b'), 15),
+    ],
+)
+def test_quantities(quantity, expected):
+    assert quantity.of({'a': 0.25, 'b': 0.1}) == pytest.approx(expected)
+    assert math.isnan(quantity.of({'b': 0.1}))
 
 
 @pytest.mark.parametrize('study', STUDIES.values(), ids=STUDIES)
-def test_every_study_states_what_each_scale_costs(study):
+def test_every_study_is_whole(study):
+    """Scales, figures and claims have their parts; a claim compares only what its figures run."""
     for name in ('smoke', 'quick', 'full'):
-        assert study.scales[name].cost
-        assert study.runs(study.figures, name, study.scales[name].seeds, 'x', 'f')
-    ids = [figure.id for figure in study.figures]
-    assert len(ids) == len(set(ids))
+        assert isinstance(study.scales[name], Scale) and study.scales[name].about
+    figures = {figure.id: figure for figure in study.figures}
+    assert len(figures) == len(study.figures)
     for figure in study.figures:
         labels = [variant.label for variant in figure.variants]
         assert len(labels) == len(set(labels))
+        assert figure.says and figure.choices and figure.panels
+    assert len({claim.id for claim in study.claims}) == len(study.claims)
+    has_run = {run.id for run in runs(study)}
+    for claim in study.claims:
+        assert claim.statement and claim.rule
+        assert set(claim.figures) <= set(figures)
+        if isinstance(claim, Arithmetic):
+            continue
+        assert isinstance(claim, Claim) and claim.comparisons and claim.figures
+        checked = [each for check in claim.checks for each in check.comparisons]
+        for comparison in (*claim.comparisons, *checked):
+            assert comparison.low < comparison.high and comparison.of is not comparison.against
+            sides = comparison.of, comparison.against
+            if isinstance(comparison, TimeRatio):
+                assert set(map(id, sides)) <= set(map(id, comparison.timing.variants))
+                continue
+            for variant in sides:
+                assert study.run(variant, 'full', 0, 'x', 'f' * 64, 'float32').id in has_run
+        own = {
+            study.run(variant, 'full', 0, 'x', 'f' * 64, 'float32').id
+            for figure in claim.figures
+            for variant in figures[figure].variants
+        }
+        for comparison in claim.comparisons:
+            if isinstance(comparison, Difference):
+                for variant in (comparison.of, comparison.against):
+                    assert study.run(variant, 'full', 0, 'x', 'f' * 64, 'float32').id in own
+
+
+def test_a_variant_may_train_longer():
+    longer = dataclasses.replace(SOME.figures[0].variants[0], times_epochs=3)
+    assert SOME.run(longer, 'quick', 0, 'x', 'f', 'float32').settings.epochs == 21

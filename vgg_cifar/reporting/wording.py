@@ -6,6 +6,7 @@ from vgg_cifar.reporting.verdicts import OVER, Measured
 from vgg_cifar.studies.study import TimeRatio
 
 MINUS = '\N{MINUS SIGN}'
+SPACE = '\N{NO-BREAK SPACE}'
 NONE = '\N{EN DASH}'
 OUTCOMES = {True: 'holds', False: 'does not hold', None: 'undecided'}
 
@@ -71,7 +72,7 @@ def summary(measured: Measured) -> str:
         what = f'time per {comparison.per}, ratio'
     else:
         what = f'{comparison.quantity.label}{", mean" if comparison.over == "mean" else ""}'
-    return f'{sides(measured)}: {what} {effect(measured)} (n\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}{measured.estimate.n})'
+    return f'{sides(measured)}: {what} {effect(measured)} (n{SPACE}={SPACE}{measured.estimate.n})'
 
 
 def interval(measured: Measured) -> str:
