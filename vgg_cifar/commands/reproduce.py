@@ -20,7 +20,8 @@ from vgg_cifar.training.train import check_compute, load_data
 
 EXAMPLES = """examples:
   vgg-cifar reproduce ie598 --scale smoke -o results/smoke               minutes, synthetic images
-  vgg-cifar reproduce ie598 --figure 6 --scale quick --data CIFAR10.hdf5 one figure, real images
+  vgg-cifar reproduce ie598 --scale quick --data CIFAR10.hdf5            about an hour, real images
+  vgg-cifar reproduce ie598 --figure 6 --data CIFAR10.hdf5 --seeds 3     one figure, with error bars
   vgg-cifar reproduce ie598 --scale full --data CIFAR10.hdf5 -d 0        the report's own scale, on a GPU
 
 A run is named after its settings, its seed and its images: the same command again skips what is finished

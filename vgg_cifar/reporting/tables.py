@@ -61,13 +61,13 @@ def shown(table: list[dict[str, Any]]) -> tuple[list[str], list[list[str]]]:
 def write(folder: StudyFolder, figure: Figure, table: list[dict[str, Any]]) -> Path:
     """Write what `rows` returned for `figure` as CSV and as Markdown; return the CSV file's path."""
     path = folder.path / 'tables' / f'figure_{figure.id}.csv'
-    with replacing(path) as partial, partial.open('w', newline='') as file:
+    with replacing(path) as partial, partial.open('w', newline='', encoding='utf-8') as file:
         writer = csv.DictWriter(file, table[0])
         writer.writeheader()
         for row in table:
             writer.writerow({name: _text(value) for name, value in row.items()})
     with replacing(path.with_suffix('.md')) as partial:
-        partial.write_text(markdown(*shown(table)))
+        partial.write_text(markdown(*shown(table)), encoding='utf-8')
     return path
 
 

@@ -2,12 +2,18 @@
 
 import math
 
-from vgg_cifar.reporting.verdicts import OVER, Measured
+from vgg_cifar.reporting.verdicts import OVER, Measured, Verdict
 from vgg_cifar.studies.study import TimeRatio
 
 MINUS = '\N{MINUS SIGN}'
 SPACE = '\N{NO-BREAK SPACE}'
 NONE = '\N{EN DASH}'
+ANSWERS = {
+    Verdict.REPRODUCED: 'It holds.',
+    Verdict.NOT_REPRODUCED: 'It does not hold.',
+    Verdict.UNDECIDED: 'Undecided.',
+    Verdict.NOT_RUN: 'Not run.',
+}
 OUTCOMES = {True: 'holds', False: 'does not hold', None: 'undecided'}
 
 

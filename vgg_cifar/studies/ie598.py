@@ -81,7 +81,7 @@ DEPTH = Claim(
     (Difference(TRAIN, PLAIN['D'], PLAIN['A']), Difference(TRAIN, PLAIN['E'], PLAIN['D'])),
     checks=(
         Check(
-            'Do the deeper networks fail to start without batch normalisation? The same with it:',
+            'Do the deeper networks only fail to start, for want of batch normalisation? The same with it:',
             (
                 Difference(TRAIN, NORMALISED['D'], NORMALISED['A']),
                 Difference(TRAIN, NORMALISED['E'], NORMALISED['D']),
