@@ -29,7 +29,7 @@ FEWEST_PAIRS = 64 * 128
 FEWEST_TILES = 64
 
 # A piece of a batch: what is transformed should still be in the caches when it is multiplied.
-PIECE_BYTES = 16 << 20
+PIECE_BYTES = 8 << 20
 
 # The matrices of the paper, for the points 0, 1, -1, 2, -2 and infinity.
 _INPUT = numpy.array(
