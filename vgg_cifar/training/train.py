@@ -144,10 +144,10 @@ def _build_trainer(
         trigger=(1, 'epoch'),
         priority=-1000,
     )
-    trainer.extend(Evaluation('test', model, Batches(data.x_test, data.y_test, device), settings.batch_size))
+    trainer.extend(Evaluation('test', model, Batches(data.x_test, data.y_test, device)))
     if data.x_validation is not None and data.y_validation is not None:
         validation = Batches(data.x_validation, data.y_validation, device)
-        trainer.extend(Evaluation('validation', model, validation, settings.batch_size))
+        trainer.extend(Evaluation('validation', model, validation))
         trainer.extend(BestModel(model))
     trainer.extend(chainer_extensions.LogReport(filename=LOG))
     trainer.extend(Divergence(data.n_classes, len(images), settings.chance_patience))
