@@ -42,6 +42,8 @@ def step_times(
         for index in order if number % 2 == 0 else reversed(order):
             _seconds(updaters[index], settings[index].compute, 1)
             times[index].append(_seconds(updaters[index], settings[index].compute, steps) / steps)
+    for updater in updaters:
+        updater.finalize()
     return times
 
 

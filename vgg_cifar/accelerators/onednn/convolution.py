@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 import numpy
 
-from vgg_cifar.accelerators.onednn import arrays, library
+from vgg_cifar.accelerators.onednn import arrays, library, winograd
 from vgg_cifar.accelerators.onednn.arrays import Shape, address, canonical, type_of
 from vgg_cifar.accelerators.onednn.library import Algorithm, Arg, Propagation, Type
 from vgg_cifar.accelerators.onednn.primitives import Attributes, Layout, Primitive, cached, dimensions
@@ -149,6 +149,8 @@ def forward(
     x, weights = canonical(x), numpy.ascontiguousarray(weights)
     bias = None if bias is None else numpy.ascontiguousarray(bias)
     case = _Case(x.shape, weights.shape, y_shape, geometry, type_of(x.dtype))
+    if winograd.suits(case.x, case.weights, case.geometry, case.type):
+        return winograd.forward(x, weights, bias, relu)
     primitive, order = _forward(case, bias is not None, relu)
     y, blocks = arrays.empty(y_shape, x.dtype), order.read(weights)
     primitive(address(x), address(blocks), address(bias), address(y))
@@ -160,7 +162,10 @@ def backward_data(
 ) -> numpy.ndarray:
     """Return the gradient of the input of a convolution, of shape `x_shape` and gy's type."""
     weights, gy = numpy.ascontiguousarray(weights), canonical(gy)
-    primitive, order = _backward_data(_Case(x_shape, weights.shape, gy.shape, geometry, type_of(gy.dtype)))
+    case = _Case(x_shape, weights.shape, gy.shape, geometry, type_of(gy.dtype))
+    if winograd.suits(case.x, case.weights, case.geometry, case.type):
+        return winograd.backward_data(weights, gy)
+    primitive, order = _backward_data(case)
     gx, blocks = arrays.empty(x_shape, gy.dtype), order.read(weights)
     primitive(address(gy), address(blocks), address(gx))
     return gx
@@ -172,6 +177,8 @@ def backward_weights(
     """Return the gradients of the weights, of shape `w_shape`, and where asked for of the bias: float32."""
     x, gy = canonical(x), canonical(gy)
     case = _Case(x.shape, w_shape, gy.shape, geometry, type_of(x.dtype))
+    if winograd.suits(case.x, case.weights, case.geometry, case.type):
+        return winograd.backward_weights(x, gy, bias)
     primitive, order = _backward_weights(case, bias)
     gw = arrays.empty_in_order(w_shape, numpy.float32)
     gb = numpy.empty(w_shape[:1], numpy.float32) if bias else None
