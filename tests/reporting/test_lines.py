@@ -1,9 +1,8 @@
 """Means and standard errors over the seeds."""
 
 import numpy
-import pytest
 
-from vgg_cifar.reporting.lines import read_line, standard_error
+from vgg_cifar.reporting.lines import read_line
 
 
 def lines(folder):
@@ -28,15 +27,3 @@ def test_no_runs_no_line(folder):
     figure = next(figure for figure in folder.study.figures if figure.id == '8')
     line = read_line(folder, figure, figure.panels[0], figure.variants[1])
     assert (line.n, len(line.x)) == (0, 0)
-
-
-@pytest.mark.parametrize('n', [2, 3, 10])
-def test_standard_error_is_the_formula(n):
-    values = numpy.random.RandomState(0).rand(n, 4)
-    mean = values.sum(0) / n
-    expected = (((values - mean) ** 2).sum(0) / (n - 1)) ** 0.5 / n**0.5
-    numpy.testing.assert_allclose(standard_error(values), expected)
-
-
-def test_one_run_has_no_error():
-    assert numpy.isnan(standard_error(numpy.ones((1, 3)))).all()

@@ -2,6 +2,7 @@
 
 import csv
 import html.parser
+import json
 import re
 
 import PIL.Image
@@ -9,7 +10,7 @@ import pytest
 from processes import python
 
 from vgg_cifar.errors import InputError
-from vgg_cifar.reporting import report
+from vgg_cifar.reporting import report, verdicts
 from vgg_cifar.studies.study_folder import StudyFolder
 
 
@@ -32,30 +33,34 @@ def test_table_has_mean_error_and_count(folder):
     report.build(folder)
     with (folder.path / 'tables' / 'figure_7.csv').open() as file:
         rows = list(csv.DictReader(file))
-    assert [row['variant'] for row in rows] == ['Adam', 'MomentumSGD', 'RMSprop']
-    assert [row['runs'] for row in rows] == ['2 of 2', '2 of 2', '1 of 2']
+    assert [row['variant'] for row in rows] == ['Adam, average', 'MomentumSGD, average', 'RMSprop, average']
+    assert [(row['n'], row['wanted']) for row in rows] == [('2', '2'), ('2', '2'), ('1', '2')]
     # Variant 1, epoch 3: 0.13 and 0.14.
     assert float(rows[1]['train_accuracy']) == pytest.approx(0.135)
     assert float(rows[1]['train_accuracy_se']) == pytest.approx(0.005)
     assert float(rows[1]['test_accuracy']) == pytest.approx(0.0675)
     assert rows[2]['train_accuracy_se'] == ''
+    markdown = (folder.path / 'tables' / 'figure_7.md').read_text().splitlines()
+    assert markdown[0].startswith('| variant | n | training accuracy (%) |')
+    assert markdown[3].startswith('| MomentumSGD, average | 2 of 2 | 13.5 ± 0.5 | 50.0 ± 0.0 | 6.8 ± 0.3 |')
 
 
 def test_figures_of_which_there_are_runs_are_drawn(folder):
     report.build(folder)
-    # Figure 6 shares figure 7's runs; 3 and 8 have none.
+    # Figure 6 shares figure 7's runs; the others have none.
     names = sorted(path.name for path in (folder.path / 'figures').iterdir())
     assert names == ['figure_6.png', 'figure_6.svg', 'figure_7.png', 'figure_7.svg']
     with PIL.Image.open(folder.path / 'figures' / 'figure_7.png') as image:
         assert image.width > 1000
+        assert not image.text
     svg = (folder.path / 'figures' / 'figure_7.svg').read_text()
-    assert '<dc:date>' not in svg
+    assert '<dc:date>' not in svg and 'matplotlib.org' not in svg
 
 
 def test_same_runs_same_bytes(folder):
     def contents():
         report.build(folder)
-        outputs = ('.png', '.svg', '.csv', '.html')
+        outputs = ('.png', '.svg', '.csv', '.html', '.md', '.json')
         return {path.name: path.read_bytes() for path in folder.path.rglob('*') if path.suffix in outputs}
 
     assert contents() == contents()
@@ -65,14 +70,47 @@ def test_page_stands_alone_and_says_what_it_shows(folder):
     page = Page(report.build(folder).read_text())
     images = [attributes for tag, attributes in page.tags if tag == 'img']
     assert len(images) == 2
-    assert all(image['src'].startswith('data:image/png;base64,') and image['alt'] for image in images)
-    assert not any(tag in ('script', 'link') for tag, _ in page.tags)
+    assert all(image['src'].startswith('data:image/svg+xml;base64,') and image['alt'] for image in images)
+    assert not any(tag == 'link' or 'src' in attributes for tag, attributes in page.tags if tag != 'img')
+    ids = {attributes['id'] for _, attributes in page.tags if 'id' in attributes}
     for attributes in (attributes for tag, attributes in page.tags if tag == 'a'):
-        assert (folder.path / attributes['href']).exists()
-    assert 'cifar10, 5,000 training images, batch 50, 10 epochs (quick scale)' in page.text
+        target = attributes['href']
+        assert target[1:] in ids if target.startswith('#') else (folder.path / target).exists()
+    assert 'cifar10, 2,000 training images, batch 25, 7 epochs, float32 (quick scale)' in page.text
     assert '1 of 2' in page.text
     assert re.search(r'13\.5 ± 0\.5', page.text)
     assert 'synthetic' not in page.text
+
+
+def test_every_claim_is_on_the_page_once_with_its_verdict(folder):
+    page = Page(report.build(folder).read_text())
+    rows = [attributes for tag, attributes in page.tags if tag == 'tr' and 'data-verdict' in attributes]
+    articles = {attributes['id']: attributes for tag, attributes in page.tags if tag == 'article'}
+    claims = json.loads((folder.path / 'claims.json').read_text())['claims']
+    assert len(rows) == len(articles) == len(claims) == 16
+    assert [row['data-verdict'] for row in rows] == [claim['verdict'] for claim in claims]
+    for claim in claims:
+        assert articles[claim['id']]['data-verdict'] == claim['verdict']
+        assert claim['statement'] in page.text and claim['rule'] in page.text
+    assert page.text.count(verdicts.RULE) == page.text.count(verdicts.MULTIPLE) == 1
+    markdown = (folder.path / 'report.md').read_text()
+    assert all(f'### {claim["id"]}: {claim["verdict"]}' in markdown for claim in claims)
+
+
+def test_page_in_the_middle_of_a_sweep_says_what_is_missing(folder):
+    page = Page(report.build(folder).read_text())
+    # Of figure 6's twelve runs five are finished, and one is in its third epoch.
+    assert '7 of 12 runs are missing or unfinished' in page.text
+    unfinished = folder.runs(folder.study.figures[7].variants[2])[1].path.name
+    assert re.search(rf'Missing: [^.]*{unfinished}', page.text)
+    assert 'in epoch 3' in page.text
+    assert '8 of 8 runs are missing or unfinished' in page.text
+
+
+def test_page_before_the_first_run(tmp_path, folder):
+    page = Page(report.build(StudyFolder(tmp_path / 'new', folder.study, 'quick', 1, folder.data)).read_text())
+    assert not any(tag == 'img' for tag, _ in page.tags)
+    assert 'every claim over runs is undecided' in ' '.join(page.text.split())
 
 
 def test_synthetic_images_are_called_so(folder):
@@ -88,9 +126,22 @@ def test_report_command_rebuilds_from_the_folder_alone(folder):
     assert result.stdout.splitlines()[-1] == str(folder.path / 'report.html')
 
 
-def test_nothing_to_show_yet(tmp_path, folder):
-    with pytest.raises(InputError, match='no run has finished an epoch yet'):
-        report.build(StudyFolder(tmp_path / 'empty', folder.study, 'quick', 1, folder.data).save())
+@pytest.mark.parametrize(
+    'file, change, message',
+    [
+        ('environment.json', {'data': {'fingerprint': 'e' * 64}}, 'verdicts from mixed data sets are refused'),
+        ('settings.json', {'train_size': 5000}, 'train_size is 5000, expected 2000'),
+        ('settings.json', {'compute': 'bfloat16'}, 'compute is bfloat16, expected float32'),
+    ],
+)
+def test_mixed_runs_are_refused(folder, file, change, message):
+    """A run's folder that was moved here from a study of other images, or at another scale."""
+    path = folder.runs(folder.study.figures[7].variants[0])[0].path / file
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    result = python('-m', 'vgg_cifar', 'report', folder.path)
+    assert result.returncode == 2
+    assert message in result.stderr and str(path) in result.stderr
+    assert len(result.stderr.splitlines()) == 1
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,13 @@
 """`vgg-cifar reproduce`: a report's figures, from the images to the page."""
 
 import argparse
+import dataclasses
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from vgg_cifar.accelerators.functions import COMPUTE
 from vgg_cifar.cli import exit_status
 from vgg_cifar.errors import InputError
 from vgg_cifar.reporting import report
@@ -14,7 +16,7 @@ from vgg_cifar.studies.study import Figure, Study
 from vgg_cifar.studies.study_folder import StudyFolder
 from vgg_cifar.sweeps import serial
 from vgg_cifar.training.device import get_device
-from vgg_cifar.training.train import load_data
+from vgg_cifar.training.train import check_compute, load_data
 
 EXAMPLES = """examples:
   vgg-cifar reproduce ie598 --scale smoke -o results/smoke               minutes, synthetic images
@@ -67,6 +69,9 @@ def _add_options(parser: argparse.ArgumentParser, scale: str) -> None:
         '--seeds', type=int, metavar='N', help="runs per variant, seeds 0 to N - 1 (default: the scale's)"
     )
     parser.add_argument(
+        '--compute', choices=COMPUTE, default='float32', help='what networks multiply in (default: float32)'
+    )
+    parser.add_argument(
         '-d', '--device', default='-1', help='-1: the CPU; 0, 1, ... or @cupy:0: a GPU (default: -1)'
     )
     parser.add_argument(
@@ -83,13 +88,14 @@ def run(arguments: argparse.Namespace) -> int:
     if seeds < 1:
         raise InputError(f'--seeds is {seeds}; expected at least 1')
 
-    get_device(arguments.device)
+    check_compute(arguments.compute, get_device(arguments.device))
     data = load_data(study.base.replace(**{**scale.settings, 'data': arguments.data}))
     out = arguments.out or Path('results') / study.id / arguments.scale
-    folder = StudyFolder(out, study, arguments.scale, seeds, data.identity).save()
-    print(f'{folder.caption()}: {scale.cost}', flush=True)
-    runs = study.runs(figures, arguments.scale, seeds, arguments.data, data.fingerprint)
-    serial.run_all(runs, folder, arguments.device, data)
+    compute = arguments.compute
+    folder = StudyFolder(out, study, arguments.scale, seeds, data.identity, compute).save()
+    print(f'{folder.caption()}: {scale.about}', flush=True)
+    # The folder may hold more seeds, which are shown; what is trained is what was asked for.
+    serial.run_all(figures, dataclasses.replace(folder, seeds=seeds), arguments.device, data)
     print(report.build(folder))
     return 0
 

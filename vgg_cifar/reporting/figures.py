@@ -24,12 +24,22 @@ STYLE: Any = {
     'axes.grid': True,
     'grid.alpha': 0.3,
 }
+# Neither the date nor matplotlib's version, which PNG has by default.
+FORMATS: Any = {
+    'png': {'dpi': 150, 'metadata': {'Software': None}},
+    'svg': {'metadata': {'Date': None, 'Creator': None}},
+}
+
+
+def name(figure: Figure) -> str:
+    """Return what a figure is called: by its number in the report, or as one of ours."""
+    return f'Figure {figure.id}' if figure.in_report else f'Beside the report, {figure.id}'
 
 
 def draw(folder: StudyFolder, figure: Figure) -> list[Path]:
     """Draw `figure` from the runs there are; return the paths of the PNG and the SVG file."""
     with matplotlib.rc_context(STYLE):
-        canvas = Canvas(figsize=(4.6 * len(figure.panels), 4.4), layout='constrained')
+        canvas = Canvas(figsize=(max(7.2, 4.6 * len(figure.panels)), 4.4), layout='constrained')
         all_axes = canvas.subplots(1, len(figure.panels), squeeze=False)[0]
         for axes, panel in zip(all_axes, figure.panels, strict=True):
             for number, variant in enumerate(figure.variants):
@@ -51,17 +61,17 @@ def draw(folder: StudyFolder, figure: Figure) -> list[Path]:
                     line.x, line.mean - line.error, line.mean + line.error, color=colour, alpha=0.2, lw=0
                 )
             axes.set_xlabel(figure.x_label)
-            axes.set_ylabel(panel.label)
-            if panel.percent:
+            axes.set_ylabel(f'{panel.label} ({panel.unit})' if panel.unit else panel.label)
+            if panel.unit == '%':
                 # From zero, so that noise around chance does not look like a difference.
                 axes.set_ylim(0, 1.05 * axes.get_ylim()[1])
             if figure.x == 'epoch':
                 axes.xaxis.get_major_locator().set_params(integer=True)
         handles, labels = all_axes[0].get_legend_handles_labels()
         canvas.legend(handles, labels, loc='outside lower center', ncols=3, frameon=False)
-        canvas.suptitle(f'Figure {figure.id}: {figure.title}\n{folder.caption()}', fontsize=10)
+        canvas.suptitle(f'{name(figure)}: {figure.title}\n{folder.caption()}', fontsize=10)
         paths = []
-        for suffix, options in (('png', {'dpi': 150}), ('svg', {'metadata': {'Date': None}})):
+        for suffix, options in FORMATS.items():
             path = folder.path / 'figures' / f'figure_{figure.id}.{suffix}'
             with replacing(path) as partial:
                 canvas.savefig(partial, format=suffix, **options)

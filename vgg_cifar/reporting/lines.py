@@ -4,13 +4,14 @@ from dataclasses import dataclass
 
 import numpy
 
-from vgg_cifar.studies.study import Figure, Panel, Variant
+from vgg_cifar.reporting.statistics import standard_error
+from vgg_cifar.studies.study import Figure, Quantity, Variant
 from vgg_cifar.studies.study_folder import StudyFolder
 
 
 @dataclass(frozen=True)
 class Line:
-    """One variant of one panel: for each epoch its place on the axis, the mean, and its standard error.
+    """One variant in one quantity: for each epoch its place on the axis, the mean, and its standard error.
 
     `n` is the number of runs behind the epochs; `error` is NaN where there is but one.
     """
@@ -22,22 +23,13 @@ class Line:
     n: int
 
 
-def read_line(folder: StudyFolder, figure: Figure, panel: Panel, variant: Variant) -> Line:
+def read_line(folder: StudyFolder, figure: Figure, quantity: Quantity, variant: Variant) -> Line:
     """Read a variant's runs; a line covers the epochs that all of its runs have reached."""
     logs = [log for run in folder.runs(variant) if (log := run.log)]
     length = min(map(len, logs), default=0)
-    factor = 100 if panel.percent else 1
-    values = numpy.array([[entry[panel.quantity] * factor for entry in log[:length]] for log in logs])
+    values = numpy.array([[quantity.of(entry) for entry in log[:length]] for log in logs])
     places = numpy.array([[entry[figure.x] for entry in log[:length]] for log in logs])
     values, places = values.reshape(len(logs), length), places.reshape(len(logs), length)
     if not logs:
         return Line(variant.label, numpy.empty(0), numpy.empty(0), numpy.empty(0), 0)
     return Line(variant.label, places.mean(0), values.mean(0), standard_error(values), len(logs))
-
-
-def standard_error(values: numpy.ndarray) -> numpy.ndarray:
-    """Return the standard error of the mean along the first axis, NaN where it has one row."""
-    n = len(values)
-    if n < 2:
-        return numpy.full(values.shape[1:], numpy.nan)
-    return values.std(axis=0, ddof=1) / numpy.sqrt(n)

@@ -1,6 +1,8 @@
-"""A study's folder: study.json says what it holds; runs/ID/ are the runs."""
+"""A study's folder: study.json says what it holds; runs/ID/ are the runs, timings/ID.json the timings."""
 
+import dataclasses
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,15 +10,16 @@ from typing import Any
 from vgg_cifar.atomic import write_json
 from vgg_cifar.errors import InputError
 from vgg_cifar.studies import get_study
-from vgg_cifar.studies.study import Figure, Study, Variant
+from vgg_cifar.studies.study import Figure, Run, Study, Timing, Variant
 from vgg_cifar.training.run_folder import RunFolder
+from vgg_cifar.training.settings import Settings
 
 INDEX = 'study.json'
 
 
 @dataclass(frozen=True)
 class StudyFolder:
-    """One study at one scale on one data set.
+    """One study at one scale on one data set, computed in one type.
 
     Attributes:
         path: the folder.
@@ -24,6 +27,7 @@ class StudyFolder:
         scale: a key of the study's scales.
         seeds: runs wanted of each variant, with the seeds 0, 1, ...
         data: ``name``, ``synthetic``, ``source`` and ``fingerprint`` of the images.
+        compute: what convolutions and linear layers multiply in.
 
     """
 
@@ -32,6 +36,7 @@ class StudyFolder:
     scale: str
     seeds: int
     data: dict[str, Any]
+    compute: str = 'float32'
 
     @classmethod
     def open(cls, path: Path) -> 'StudyFolder':
@@ -43,7 +48,8 @@ class StudyFolder:
             data = {name: content['data'][name] for name in ('name', 'synthetic', 'source', 'fingerprint')}
             if scale not in study.scales:
                 raise ValueError(f'scale is {scale!r}, expected one of {", ".join(study.scales)}')
-            return cls(path, study, scale, int(content['seeds']), data)
+            # A folder from before there was a choice was computed in float32.
+            return cls(path, study, scale, int(content['seeds']), data, content.get('compute', 'float32'))
         except FileNotFoundError:
             raise InputError(
                 f'{path}: no {INDEX} here; expected the folder of `vgg-cifar reproduce`'
@@ -62,35 +68,90 @@ class StudyFolder:
                 ('study', there.study.id, self.study.id),
                 ('scale', there.scale, self.scale),
                 ('images', there.data['fingerprint'], self.data['fingerprint']),
+                ('compute type', there.compute, self.compute),
             ):
                 if found != wanted:
                     raise InputError(
                         f'{self.path}: holds the {name} {found}, not {wanted}; choose another -o'
                     )
             seeds = max(seeds, there.seeds)
-        content = {'study': self.study.id, 'scale': self.scale, 'seeds': seeds, 'data': self.data}
+        content = {
+            'study': self.study.id,
+            'scale': self.scale,
+            'seeds': seeds,
+            'compute': self.compute,
+            'data': self.data,
+        }
         write_json(self.path / INDEX, content)
-        return StudyFolder(self.path, self.study, self.scale, seeds, self.data)
+        return dataclasses.replace(self, seeds=seeds)
 
     def run_folder(self, run_id: str) -> RunFolder:
         """Return the folder of a run."""
         return RunFolder(self.path / 'runs' / run_id)
 
+    def run_of(self, variant: Variant, seed: int = 0) -> Run:
+        """Return a variant's run with a seed."""
+        identity = self.data['source'], self.data['fingerprint'], self.compute
+        return self.study.run(variant, self.scale, seed, *identity)
+
     def runs(self, variant: Variant) -> list[RunFolder]:
         """Return the folders of a variant's runs, one per seed, whether they exist or not."""
-        data, fingerprint = self.data['source'], self.data['fingerprint']
-        return [
-            self.run_folder(self.study.run(variant, self.scale, seed, data, fingerprint).id)
-            for seed in range(self.seeds)
-        ]
+        return [self.run_folder(self.run_of(variant, seed).id) for seed in range(self.seeds)]
 
-    def figures(self) -> list[Figure]:
-        """Return the study's figures of which at least one run has been logged."""
-        return [
-            figure
-            for figure in self.study.figures
-            if any(run.log for variant in figure.variants for run in self.runs(variant))
-        ]
+    def all_runs(self, figures: Iterable[Figure]) -> list[Run]:
+        """Return every run that the figures need, once each, seed by seed: every line soon has a point."""
+        found: dict[str, Run] = {}
+        for seed in range(self.seeds):
+            for figure in figures:
+                for variant in figure.variants:
+                    run = self.run_of(variant, seed)
+                    found.setdefault(run.id, run)
+        return list(found.values())
+
+    def check_runs(self) -> None:
+        """Refuse to judge mixed runs: an InputError names one with other settings or images."""
+        for run in self.all_runs(self.study.figures):
+            there = self.run_folder(run.id)
+            if not there.log:
+                continue
+            path = there.path / 'settings.json'
+            found = Settings.from_json(there.settings or {}, str(path))
+            changed = run.settings.replace(data=found.data).changed(found)
+            for name, expected in changed.items():
+                raise InputError(
+                    f'{path}: {name} is {getattr(found, name)}, expected {expected}: this run is not of this '
+                    f'study at {self.scale} scale; move its folder away'
+                )
+            fingerprint = ((there.environment or {}).get('data') or {}).get('fingerprint')
+            if fingerprint != self.data['fingerprint']:
+                raise InputError(
+                    f'{there.path / "environment.json"}: the images are {fingerprint}, expected '
+                    f'{self.data["fingerprint"]} ({self.data["name"]}): verdicts from mixed data sets are '
+                    'refused; move this run away'
+                )
+
+    def timing_path(self, timing: Timing) -> Path:
+        """Return where a timing is kept."""
+        return self.path / 'timings' / f'{timing.id}.json'
+
+    def timing(self, timing: Timing) -> dict[str, Any] | None:
+        """Return a timing's file, None where it is not there yet, or of other networks.
+
+        Its ``variants`` map the id of a variant's first run to ``label``, ``steps_per_epoch`` and
+        ``seconds``: those of a training step, round by round.
+        """
+        path = self.timing_path(timing)
+        try:
+            content = json.loads(path.read_text())
+            known = set(content['variants'])
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise InputError(
+                f'{path}: not readable ({error!r}); delete it, and it is measured anew'
+            ) from None
+        wanted = {self.run_of(variant).id for variant in timing.variants}
+        return content if known == wanted else None
 
     def caption(self) -> str:
         """Say in a line what data the numbers are from and at which scale."""
@@ -99,5 +160,5 @@ class StudyFolder:
         images = f'{settings.train_size:,}' if settings.train_size else 'all'
         return (
             f'{self.data["name"]}{synthetic}, {images} training images, batch {settings.batch_size}, '
-            f'{settings.epochs} epochs ({self.scale} scale)'
+            f'{settings.epochs} epochs, {self.compute} ({self.scale} scale)'
         )

@@ -11,6 +11,7 @@ from typing import Any
 from vgg_cifar.accelerators.functions import COMPUTE
 from vgg_cifar.errors import InputError
 from vgg_cifar.models.vgg import DEPTHS, FILTER_SIZES, POOLINGS
+from vgg_cifar.training.augmentation import COPIES
 from vgg_cifar.training.learning_rate import SCHEDULES
 from vgg_cifar.training.optimizers import OPTIMIZERS, check_options, rate_name
 
@@ -86,11 +87,21 @@ class Settings:
     train_size: int | None = _setting(None, 'use this many training images, drawn by the seed', type=int)
     validation_size: int = _setting(0, 'set this many training images apart for choosing best.npz', type=int)
     test_size: int | None = _setting(None, 'use this many test images, drawn by the seed', type=int)
+    augment: tuple[str, ...] = _setting(
+        (),
+        f'train on these copies of each training image too: {", ".join(COPIES)}',
+        nargs='+',
+        metavar='COPY',
+    )
     chance_patience: int = _setting(
         20, 'stop after so many epochs of training accuracy at chance; 0: never', type=int
     )
 
     def __post_init__(self) -> None:
+        # JSON and the command line bring a list.
+        object.__setattr__(self, 'augment', tuple(self.augment))
+        distinct = len(set(self.augment)) == len(self.augment)
+        self._check('augment', distinct and set(self.augment) <= set(COPIES), f'some of {", ".join(COPIES)}')
         for name in ('batch_size', 'epochs', 'lr_step'):
             self._check(name, getattr(self, name) >= 1, 'at least 1')
         for name in ('train_size', 'test_size'):
@@ -123,7 +134,7 @@ class Settings:
             argument = dict(setting.metadata)
             help_text, flags = argument.pop('help'), argument.pop('flags')
             default = {} if isinstance(setting.default, dataclasses._MISSING_TYPE) else setting.default
-            shown = '' if default in (None, {}) else f' (default: {default})'
+            shown = '' if default in (None, {}, ()) else f' (default: {default})'
             parser.add_argument(
                 *flags,
                 f'--{setting.name.replace("_", "-")}',

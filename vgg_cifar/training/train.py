@@ -17,6 +17,7 @@ from vgg_cifar.datasets.image_data import ImageData
 from vgg_cifar.errors import InputError, Interrupted
 from vgg_cifar.models import VGG
 from vgg_cifar.training import environment, optimizers, weights
+from vgg_cifar.training.augmentation import augmented
 from vgg_cifar.training.batches import Batches
 from vgg_cifar.training.device import get_device
 from vgg_cifar.training.extensions import (
@@ -73,9 +74,9 @@ def train(
         if not fresh:
             _check_data(folder, data)
         chainer_device = get_device(device)
-        _check_compute(settings.compute, chainer_device)
+        check_compute(settings.compute, chainer_device)
         numpy.random.seed(settings.seed)
-        chosen = data.subset(settings.train_size, settings.validation_size, settings.test_size, settings.seed)
+        chosen = choose(settings, data)
         model = build_model(settings, chosen)
         model.to_device(chainer_device)
         trainer, stop = _build_trainer(settings, chosen, model, chainer_device, folder)
@@ -102,6 +103,12 @@ def train(
         return result
 
 
+def choose(settings: Settings, data: ImageData) -> ImageData:
+    """Return the images that a run sees: the subset that its seed draws, augmented where it asks for that."""
+    sizes = settings.train_size, settings.validation_size, settings.test_size
+    return augmented(data.subset(*sizes, settings.seed), settings.augment)
+
+
 def build_model(settings: Settings, data: ImageData) -> VGG:
     """Return the network that `settings` describe, for the images of `data`."""
     return VGG(
@@ -115,9 +122,10 @@ def build_model(settings: Settings, data: ImageData) -> VGG:
     )
 
 
-def _build_trainer(
-    settings: Settings, data: ImageData, model: VGG, device: chainer.backend.Device, folder: RunFolder
-) -> tuple[Trainer, CleanStop]:
+def build_updater(
+    settings: Settings, data: ImageData, model: VGG, device: chainer.backend.Device
+) -> StandardUpdater:
+    """Return what takes the training steps of `model` on the training images of `data`."""
     images = Batches(data.x_train, data.y_train, device)
     if settings.batch_size > len(images.rows):
         raise InputError(
@@ -128,9 +136,16 @@ def _build_trainer(
     optimizer = optimizers.build(
         settings.optimizer, classifier, settings.lr, settings.optimizer_options, settings.weight_decay
     )
-    updater = StandardUpdater(
+    return StandardUpdater(
         SerialIterator(images.rows, settings.batch_size), optimizer, converter=images, device=device
     )
+
+
+def _build_trainer(
+    settings: Settings, data: ImageData, model: VGG, device: chainer.backend.Device, folder: RunFolder
+) -> tuple[Trainer, CleanStop]:
+    updater = build_updater(settings, data, model, device)
+    optimizer, n_images = updater.get_optimizer('main'), len(data.y_train)
     stop = CleanStop(settings.epochs)
     trainer = Trainer(updater, stop, out=str(folder.path))
     throughput = Throughput(settings.batch_size, device)
@@ -148,8 +163,8 @@ def _build_trainer(
         trainer.extend(Evaluation('validation', model, validation, settings.batch_size))
         trainer.extend(BestModel(model))
     trainer.extend(chainer_extensions.LogReport(filename=LOG))
-    trainer.extend(Divergence(data.n_classes, len(images.rows), settings.chance_patience))
-    add_schedule(trainer, settings, optimizer, len(images.rows))
+    trainer.extend(Divergence(data.n_classes, n_images, settings.chance_patience))
+    add_schedule(trainer, settings, optimizer, n_images)
     trainer.extend(RandomState(settings.seed, device))
     trainer.extend(stop)
     trainer.extend(snapshot(folder), name='snapshot')
@@ -157,7 +172,8 @@ def _build_trainer(
     return trainer, stop
 
 
-def _check_compute(compute: str, device: chainer.backend.Device) -> None:
+def check_compute(compute: str, device: chainer.backend.Device) -> None:
+    """Raise InputError unless networks can be computed in this type on this device."""
     if compute != 'float32' and device.xp is not numpy:
         raise InputError(f'--compute {compute} is for the CPU; leave it out on {device}')
     functions.check_compute(compute)
