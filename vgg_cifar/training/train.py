@@ -6,7 +6,6 @@ from typing import Any
 
 import chainer
 import numpy
-from chainer.iterators import SerialIterator
 from chainer.training import Trainer
 from chainer.training import extensions as chainer_extensions
 from chainer.training.updaters import StandardUpdater
@@ -17,8 +16,7 @@ from vgg_cifar.datasets.image_data import ImageData
 from vgg_cifar.errors import InputError, Interrupted
 from vgg_cifar.models import VGG
 from vgg_cifar.training import environment, optimizers, weights
-from vgg_cifar.training.augmentation import augmented
-from vgg_cifar.training.batches import Batches
+from vgg_cifar.training.batches import Batches, ShuffledBatches
 from vgg_cifar.training.device import get_device
 from vgg_cifar.training.extensions import (
     BestModel,
@@ -127,9 +125,9 @@ def build_updater(
 ) -> StandardUpdater:
     """Return what takes the training steps of `model` on the training images of `data`."""
     images = Batches(data.x_train, data.y_train, device)
-    if settings.batch_size > len(images.rows):
+    if settings.batch_size > len(images):
         raise InputError(
-            f'--batch-size is {settings.batch_size}, but there are {len(images.rows)} training images; '
+            f'--batch-size is {settings.batch_size}, but there are {len(images)} training images; '
             'choose a smaller one'
         )
     classifier = chainer.links.Classifier(model)
@@ -137,7 +135,10 @@ def build_updater(
         settings.optimizer, classifier, settings.lr, settings.optimizer_options, settings.weight_decay
     )
     return StandardUpdater(
-        SerialIterator(images.rows, settings.batch_size), optimizer, converter=images, device=device
+        ShuffledBatches(images, settings.batch_size, settings.seed),
+        optimizer,
+        converter=lambda batch, device: batch,
+        device=device,
     )
 
 
@@ -163,8 +164,8 @@ def _build_trainer(
         trainer.extend(Evaluation('validation', model, validation, settings.batch_size))
         trainer.extend(BestModel(model))
     trainer.extend(chainer_extensions.LogReport(filename=LOG))
-    trainer.extend(Divergence(data.n_classes, n_images, settings.chance_patience))
-    add_schedule(trainer, settings, optimizer, n_images)
+    trainer.extend(Divergence(data.n_classes, len(images), settings.chance_patience))
+    add_schedule(trainer, settings, optimizer, len(images))
     trainer.extend(RandomState(settings.seed, device))
     trainer.extend(stop)
     trainer.extend(snapshot(folder), name='snapshot')

@@ -24,7 +24,7 @@ class Evaluation(Extension):
 
     def __call__(self, trainer: Trainer | None = None) -> dict[str, float]:
         totals = {'loss': 0.0, 'accuracy': 0.0}
-        count = len(self.batches.rows)
+        count = len(self.batches)
         with chainer.using_config('train', False), chainer.no_backprop_mode():
             for start in range(0, count, self.batch_size):
                 x, y = self.batches(slice(start, start + self.batch_size))
