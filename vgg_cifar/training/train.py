@@ -16,6 +16,7 @@ from vgg_cifar.datasets.image_data import ImageData
 from vgg_cifar.errors import InputError, Interrupted
 from vgg_cifar.models import VGG
 from vgg_cifar.training import environment, optimizers, weights
+from vgg_cifar.training.augmentation import augmented
 from vgg_cifar.training.batches import Batches, ShuffledBatches
 from vgg_cifar.training.device import get_device
 from vgg_cifar.training.extensions import (
@@ -164,8 +165,8 @@ def _build_trainer(
         trainer.extend(Evaluation('validation', model, validation, settings.batch_size))
         trainer.extend(BestModel(model))
     trainer.extend(chainer_extensions.LogReport(filename=LOG))
-    trainer.extend(Divergence(data.n_classes, len(images), settings.chance_patience))
-    add_schedule(trainer, settings, optimizer, len(images))
+    trainer.extend(Divergence(data.n_classes, n_images, settings.chance_patience))
+    add_schedule(trainer, settings, optimizer, n_images)
     trainer.extend(RandomState(settings.seed, device))
     trainer.extend(stop)
     trainer.extend(snapshot(folder), name='snapshot')
