@@ -4,8 +4,8 @@ from vgg_cifar.datasets.image_data import ImageData
 from vgg_cifar.models import summary
 from vgg_cifar.studies.study import Timing
 from vgg_cifar.studies.study_folder import StudyFolder
-from vgg_cifar.training.settings import Settings
-from vgg_cifar.training.train import build_model
+from vgg_cifar.training.settings import VGG_FLAGS, Settings
+from vgg_cifar.training.train import build_model, input_shape
 
 # A step forwards and backwards does three times the multiply-adds of a pass forwards.
 TRAINING = 3
@@ -16,26 +16,32 @@ class Cost:
 
     def __init__(self, data: ImageData) -> None:
         self.data = data
-        self._per_image: dict[tuple[str, int], int] = {}
+        self._per_image: dict[str, int] = {}
 
     def of_image(self, settings: Settings) -> int:
         """Return the multiply-adds of one image, forwards."""
-        network = settings.depth, settings.filter_size
+        network = str([getattr(settings, name) for name in ('model', 'model_options', 'crop', *VGG_FLAGS)])
         if network not in self._per_image:
-            rows = summary.layers(build_model(settings, self.data), self.data.image_shape)
+            shape = input_shape(settings, self.data)
+            rows = summary.layers(build_model(settings, self.data), shape)
             self._per_image[network] = sum(row.multiply_accumulates for row in rows)
         return self._per_image[network]
 
     def images_per_epoch(self, settings: Settings) -> int:
         """Return how many images a run trains on in an epoch, copies included."""
-        sources = settings.train_size or len(self.data.y_train) - settings.validation_size
+        carved = settings.validation_size if self.data.y_validation is None else 0
+        sources = settings.train_size or len(self.data.y_train) - carved
         return sources * (1 + len(settings.augment))
 
     def of_run(self, settings: Settings) -> float:
-        """Return the multiply-adds of a run: training, and evaluation after each epoch."""
-        tested = settings.validation_size + (settings.test_size or len(self.data.y_test))
-        images = TRAINING * self.images_per_epoch(settings) + tested
-        return float(self.of_image(settings) * images * settings.epochs)
+        """Return the multiply-adds of a run: training, and evaluation for each entry of the log."""
+        trained = self.images_per_epoch(settings)
+        validated = settings.validation_size
+        if not validated and self.data.y_validation is not None:
+            validated = len(self.data.y_validation)
+        tested = validated + (settings.test_size or len(self.data.y_test))
+        entries = 1 if settings.log_steps is None else trained // (settings.batch_size * settings.log_steps)
+        return float(self.of_image(settings) * (TRAINING * trained + tested * entries) * settings.epochs)
 
     def of_timing(self, timing: Timing, folder: StudyFolder) -> float:
         """Return the multiply-adds of a timing."""

@@ -2,7 +2,7 @@
 
 import concurrent.futures
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import chainer
@@ -36,24 +36,32 @@ class Batches:
         return scale(self.x[rows]), self.y[rows]
 
 
+# Changes a batch of images by numbers that it draws from the given generator.
+Transform = Callable[[Any, numpy.random.RandomState], Any]
+
+
 class ShuffledBatches(chainer.dataset.Iterator):
     """Batch after batch without end, each epoch in an order of its own, for Chainer's updaters.
 
-    An epoch's order is drawn from the seed and the epoch's number alone, so how many images have been given
-    out is all that a snapshot must know. A batch may hold the end of an epoch and the start of the next.
+    An epoch's order is drawn from the seed and the epoch's number alone, and what `transform` draws from the
+    seed and the batch's number, so how many images have been given out is all that a snapshot must know. A batch may hold the end of an epoch and the start of the next.
     The next batch is prepared by a thread while the current one is used.
 
     Args:
         images: what to give out.
         batch_size: images per batch.
         seed: of the orders.
+        transform: what becomes of each batch's images.
 
     """
 
-    def __init__(self, images: Batches, batch_size: int, seed: int) -> None:
+    def __init__(
+        self, images: Batches, batch_size: int, seed: int, transform: Transform | None = None
+    ) -> None:
         self.batch_size = batch_size
         self._images = images
         self._seed = seed
+        self._transform = transform
         self._given = 0
         self._thread = concurrent.futures.ThreadPoolExecutor(1, 'batches')
         self._ahead: concurrent.futures.Future | None = None
@@ -105,7 +113,12 @@ class ShuffledBatches(chainer.dataset.Iterator):
     def _take(self, start: int) -> tuple[Any, Any]:
         # Which GPU is in use, a thread does not learn from the one that started it.
         with chainer.using_device(self._images.device):
-            return self._images(self._rows(start, start + self.batch_size))
+            x, y = self._images(self._rows(start, start + self.batch_size))
+            if self._transform is not None:
+                # Three numbers, so that no batch draws what an epoch's order is drawn from.
+                random = numpy.random.RandomState((self._seed, 1, start // self.batch_size))
+                x = self._transform(x, random)
+            return x, y
 
     def _rows(self, start: int, stop: int) -> numpy.ndarray:
         """Return the rows of a piece of all epochs' orders, laid end to end."""

@@ -8,11 +8,12 @@ import chainer
 from chainer.training import Trainer, extensions
 
 from vgg_cifar.training import optimizers
+from vgg_cifar.training.extensions.cosine_annealing import CosineAnnealing
 
 if TYPE_CHECKING:
     from vgg_cifar.training.settings import Settings
 
-SCHEDULES = ('constant', 'step', 'linear')
+SCHEDULES = ('constant', 'step', 'linear', 'cosine')
 
 
 def add_schedule(trainer: Trainer, settings: Settings, optimizer: chainer.Optimizer, n_images: int) -> None:
@@ -20,7 +21,8 @@ def add_schedule(trainer: Trainer, settings: Settings, optimizer: chainer.Optimi
 
     ``constant`` is the listing's: no schedule. ``step`` multiplies the rate by ``lr_decay`` every
     ``lr_step`` epochs, as Chainer's CIFAR example does. ``linear`` moves the rate at each step, from its
-    first value to ``lr_decay`` times that at the end of the last epoch.
+    first value to ``lr_decay`` times that at the end of the last epoch. ``cosine`` does so along half a
+    cosine, epoch by epoch.
     """
     rate = optimizers.rate_name(settings.optimizer) or ''
     if settings.lr_schedule == 'step':
@@ -32,3 +34,5 @@ def add_schedule(trainer: Trainer, settings: Settings, optimizer: chainer.Optimi
         trainer.extend(
             extensions.LinearShift(rate, (first, first * settings.lr_decay), span, optimizer=optimizer)
         )
+    elif settings.lr_schedule == 'cosine':
+        trainer.extend(CosineAnnealing(rate, settings.lr_decay, settings.epochs, optimizer))

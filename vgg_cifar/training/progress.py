@@ -30,11 +30,11 @@ class PlainLines:
         self._stream.flush()
 
 
-def add_progress(trainer: Trainer, has_validation: bool) -> None:
-    """Print a line per epoch; on a terminal, also a bar with the time left."""
+def add_progress(trainer: Trainer, has_validation: bool, interval: tuple[int, str]) -> None:
+    """Print a line per entry of the log, which come at this interval; on a terminal, also a bar with the time left."""
     columns = [column for column in COLUMNS if has_validation or not column.startswith('validation')]
     if sys.stdout.isatty():
-        trainer.extend(extensions.PrintReport(columns))
+        trainer.extend(extensions.PrintReport(columns), trigger=interval)
         trainer.extend(extensions.ProgressBar(), trigger=(1, 'iteration'))
     else:
-        trainer.extend(extensions.PrintReport(columns, out=PlainLines(sys.stdout)))
+        trainer.extend(extensions.PrintReport(columns, out=PlainLines(sys.stdout)), trigger=interval)

@@ -14,11 +14,14 @@ from vgg_cifar.atomic import write_json
 from vgg_cifar.errors import InputError
 
 LOG = 'log'
+GRADIENTS = 'gradients.json'
 
 
 @dataclass(frozen=True)
 class RunFolder:
     """A folder with settings.json, environment.json, log, a snapshot, model.npz, best.npz and result.json.
+
+    Where it was asked for, gradients.json is there too.
 
     result.json appears last and says how the run ended; a folder without it holds an unfinished run.
     """
@@ -44,6 +47,11 @@ class RunFolder:
     def log(self) -> list[dict[str, float]]:
         """Chainer's log: an entry per epoch."""
         return self._read(LOG) or []
+
+    @property
+    def gradients(self) -> list[dict[str, Any]]:
+        """What the extension GradientFlow has recorded: an entry for each of the log."""
+        return self._read(GRADIENTS) or []
 
     def write(self, name: str, content: object) -> None:
         """Write a JSON file, whole or not at all."""
@@ -74,7 +82,8 @@ class RunFolder:
 
     def clear(self) -> None:
         """Delete what an earlier run has left, and nothing else."""
-        for name in ('result.json', 'settings.json', 'environment.json', LOG, 'model.npz', 'best.npz'):
+        others = ('result.json', 'settings.json', 'environment.json', 'model.npz', 'best.npz')
+        for name in (*others, LOG, GRADIENTS):
             (self.path / name).unlink(missing_ok=True)
         for snapshot in self.snapshots():
             snapshot.unlink()

@@ -10,10 +10,14 @@ from typing import Any
 
 from vgg_cifar.accelerators.functions import COMPUTE
 from vgg_cifar.errors import InputError
+from vgg_cifar.models import FAMILIES, option_names
 from vgg_cifar.models.vgg import DEPTHS, FILTER_SIZES, POOLINGS
 from vgg_cifar.training.augmentation import COPIES
 from vgg_cifar.training.learning_rate import SCHEDULES
 from vgg_cifar.training.optimizers import OPTIMIZERS, check_options, rate_name
+
+VGG_FLAGS = ('depth', 'batch_norm', 'dropout', 'pooling', 'filter_size')
+"""The options of the family vgg, which are settings of their own."""
 
 
 def _setting(default: Any, help: str, *flags: str, **argument: Any) -> Any:
@@ -36,6 +40,22 @@ def option(text: str) -> tuple[str, float | bool]:
         raise argparse.ArgumentTypeError(f'{text!r} is not NAME=NUMBER, such as beta1=0.5') from None
 
 
+def model_option(text: str) -> tuple[str, Any]:
+    """Parse one NAME=VALUE of a network family; VALUE is a word, a number, True, False, or several with commas."""
+    name, equals, value = text.partition('=')
+    if not (name and equals and value):
+        raise argparse.ArgumentTypeError(f'{text!r} is not NAME=VALUE, such as blocks=5')
+    values = tuple(_parsed(word) for word in value.rstrip(',').split(','))
+    return name, values if ',' in value else values[0]
+
+
+def _parsed(word: str) -> Any:
+    try:
+        return {'True': True, 'False': False}[word] if word in ('True', 'False') else json.loads(word)
+    except ValueError:
+        return word
+
+
 @dataclass(frozen=True)
 class Settings:
     """What defines a run: with the same data, the same settings give the same bits on the same machine.
@@ -54,6 +74,14 @@ class Settings:
     epochs: int = _setting(400, 'passes over the training images', '-e', type=int)
     seed: int = _setting(
         0, 'of the weights, the order of the images, dropout, and the choice of a subset', type=int
+    )
+    model: str = _setting('vgg', 'the network family', choices=tuple(FAMILIES))
+    model_options: Mapping[str, Any] = _setting(
+        {},
+        "the family's options, such as blocks=5; those of vgg have the flags that follow",
+        type=model_option,
+        nargs='+',
+        metavar='NAME=VALUE',
     )
     depth: str = _setting('listing', 'the convolutions of each block', choices=tuple(DEPTHS))
     batch_norm: bool = _setting(
@@ -80,7 +108,7 @@ class Settings:
     weight_decay: float = _setting(0.0, "rate of Chainer's WeightDecay hook", type=float)
     lr_schedule: str = _setting('constant', 'how the learning rate moves', choices=tuple(SCHEDULES))
     lr_decay: float = _setting(
-        0.5, 'step: the factor of each step; linear: the last rate over the first', type=float
+        0.5, 'step: the factor of each step; linear, cosine: the last rate over the first', type=float
     )
     lr_step: int = _setting(25, 'step: epochs between steps', type=int)
     compute: str = _setting('float32', 'what convolutions and linear layers multiply in', choices=COMPUTE)
@@ -93,23 +121,38 @@ class Settings:
         nargs='+',
         metavar='COPY',
     )
+    crop: int | None = _setting(
+        None, 'train on random windows of this size, test on the middle one', type=int, metavar='PIXELS'
+    )
+    random_erasing: float = _setting(
+        0.0, 'how likely a random rectangle of a training image is erased', type=float, metavar='P'
+    )
     chance_patience: int = _setting(
-        20, 'stop after so many epochs of training accuracy at chance; 0: never', type=int
+        20, 'stop after so many entries of the log with training accuracy at chance; 0: never', type=int
+    )
+    log_steps: int | None = _setting(
+        None, 'evaluate and log after so many steps instead of after each epoch', type=int, metavar='STEPS'
+    )
+    gradient_flow: bool = _setting(
+        False, 'record the mean absolute gradient of each layer (gradients.json)', action='store_true'
     )
 
     def __post_init__(self) -> None:
         # JSON and the command line bring a list.
         object.__setattr__(self, 'augment', tuple(self.augment))
+        options = {name: tuple(v) if isinstance(v, list) else v for name, v in self.model_options.items()}
+        object.__setattr__(self, 'model_options', options)
         distinct = len(set(self.augment)) == len(self.augment)
         self._check('augment', distinct and set(self.augment) <= set(COPIES), f'some of {", ".join(COPIES)}')
         for name in ('batch_size', 'epochs', 'lr_step'):
             self._check(name, getattr(self, name) >= 1, 'at least 1')
-        for name in ('train_size', 'test_size'):
+        for name in ('train_size', 'test_size', 'crop', 'log_steps'):
             self._check(name, getattr(self, name) is None or getattr(self, name) >= 1, 'at least 1')
         for name in ('validation_size', 'chance_patience', 'weight_decay'):
             self._check(name, getattr(self, name) >= 0, '0 or more')
         self._check('seed', 0 <= self.seed < 2**32, 'from 0 to 4294967295')
         self._check('dropout', 0 <= self.dropout < 1, 'from 0 (none) to below 1')
+        self._check('random_erasing', 0 <= self.random_erasing <= 1, 'from 0 (never) to 1')
         self._check('lr', self.lr is None or 0 < self.lr < float('inf'), 'above 0')
         self._check('lr_decay', 0 < self.lr_decay < float('inf'), 'above 0')
         for setting in fields(self):
@@ -117,11 +160,30 @@ class Settings:
             self._check(
                 setting.name, not choices or getattr(self, setting.name) in choices, f'one of {choices}'
             )
+        self._check_model()
         check_options(self.optimizer, self.lr, self.optimizer_options)
         if self.lr_schedule != 'constant' and rate_name(self.optimizer) is None:
             raise InputError(
                 f'--lr-schedule is {self.lr_schedule}, but {self.optimizer} has no learning rate'
             )
+
+    def _check_model(self) -> None:
+        known = [] if self.model == 'vgg' else option_names(self.model)
+        for name in self.model_options:
+            if name not in known:
+                expected = (
+                    f'one of {", ".join(known)}' if known else f'the flags of vgg: {", ".join(VGG_FLAGS)}'
+                )
+                raise InputError(f'--model-options: {self.model} has no {name!r}; expected {expected}')
+        if self.model != 'vgg':
+            for setting in fields(self):
+                if setting.name in VGG_FLAGS and getattr(self, setting.name) != setting.default:
+                    raise InputError(
+                        f'--{setting.name.replace("_", "-")} is for --model vgg; {self.model} takes '
+                        f'--model-options {" ".join(f"{name}=..." for name in known)}'
+                    )
+        computes = getattr(FAMILIES[self.model], 'compute', COMPUTE)
+        self._check('compute', self.compute in computes, f'{" or ".join(computes)} for --model {self.model}')
 
     def _check(self, name: str, fine: bool, expected: str) -> None:
         if not fine:
@@ -147,7 +209,8 @@ class Settings:
     def from_arguments(cls, arguments: argparse.Namespace) -> 'Settings':
         """Read the settings back from what `add_arguments` made the parser parse."""
         values = {setting.name: getattr(arguments, setting.name) for setting in fields(cls)}
-        values['optimizer_options'] = dict(values['optimizer_options'])
+        for name in ('model_options', 'optimizer_options'):
+            values[name] = dict(values[name])
         return cls(**values)
 
     @classmethod
@@ -164,8 +227,9 @@ class Settings:
         return cls(**values)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the settings as plain values."""
-        return dataclasses.asdict(self)
+        """Return the settings as JSON has them; of the flags of vgg only where that is the model."""
+        values = json.loads(json.dumps(dataclasses.asdict(self)))
+        return {name: v for name, v in values.items() if self.model == 'vgg' or name not in VGG_FLAGS}
 
     def replace(self, **changes: Any) -> 'Settings':
         """Return these settings with some changed."""
@@ -174,12 +238,12 @@ class Settings:
     def changed(self, base: 'Settings') -> dict[str, Any]:
         """Return the settings that differ from those of `base`, in order of declaration."""
         mine, theirs = self.to_json(), base.to_json()
-        return {name: value for name, value in mine.items() if value != theirs[name]}
+        return {name: value for name, value in mine.items() if name not in theirs or value != theirs[name]}
 
     def digest(self, fingerprint: str) -> str:
         """Identify the run: ten hex digits of the settings and of the data itself, wherever its file lies.
 
         Settings at their defaults do not enter, so that a new setting leaves old runs their names.
         """
-        identity = {**self.changed(Settings()), 'data': fingerprint}
+        identity = {**self.changed(type(self)()), 'data': fingerprint}
         return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:10]

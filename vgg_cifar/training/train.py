@@ -1,5 +1,6 @@
 """From settings to a finished run folder."""
 
+import dataclasses
 import math
 from pathlib import Path
 from typing import Any
@@ -10,28 +11,29 @@ from chainer.training import Trainer
 from chainer.training import extensions as chainer_extensions
 from chainer.training.updaters import StandardUpdater
 
-from vgg_cifar import datasets
+from vgg_cifar import datasets, models
 from vgg_cifar.accelerators import functions
 from vgg_cifar.datasets.image_data import ImageData
 from vgg_cifar.errors import InputError, Interrupted
-from vgg_cifar.models import VGG
-from vgg_cifar.training import environment, optimizers, weights
+from vgg_cifar.training import environment, optimizers, random_transforms, weights
 from vgg_cifar.training.augmentation import augmented
 from vgg_cifar.training.batches import Batches, ShuffledBatches
 from vgg_cifar.training.device import get_device
 from vgg_cifar.training.extensions import (
     BestModel,
     CleanStop,
+    DecayLoss,
     Diverged,
     Divergence,
     Evaluation,
+    GradientFlow,
     RandomState,
     Throughput,
 )
 from vgg_cifar.training.learning_rate import add_schedule
 from vgg_cifar.training.progress import add_progress
 from vgg_cifar.training.run_folder import LOG, RunFolder
-from vgg_cifar.training.settings import Settings
+from vgg_cifar.training.settings import VGG_FLAGS, Settings
 from vgg_cifar.training.snapshot import resume, snapshot
 
 
@@ -103,26 +105,38 @@ def train(
 
 
 def choose(settings: Settings, data: ImageData) -> ImageData:
-    """Return the images that a run sees: the subset that its seed draws, augmented where it asks for that."""
+    """Return the images that a run sees: the subset that its seed draws, with the copies it asks for.
+
+    Where it trains on random windows, those it is tested on are the middle ones.
+    """
     sizes = settings.train_size, settings.validation_size, settings.test_size
-    return augmented(data.subset(*sizes, settings.seed), settings.augment)
+    chosen = augmented(data.subset(*sizes, settings.seed), settings.augment)
+    if settings.crop is None:
+        return chosen
+    cropped = {
+        part: random_transforms.middle_crop(getattr(chosen, part), settings.crop)
+        for part in ('x_test', 'x_validation')
+        if getattr(chosen, part) is not None
+    }
+    return dataclasses.replace(chosen, **cropped)
 
 
-def build_model(settings: Settings, data: ImageData) -> VGG:
+def input_shape(settings: Settings, data: ImageData) -> tuple[int, ...]:
+    """Return (C, H, W) of what the network sees."""
+    channels, *size = data.image_shape
+    return (channels, *(size if settings.crop is None else (settings.crop, settings.crop)))
+
+
+def build_model(settings: Settings, data: ImageData) -> chainer.Chain:
     """Return the network that `settings` describe, for the images of `data`."""
-    return VGG(
-        depth=settings.depth,
-        batch_norm=settings.batch_norm,
-        dropout=settings.dropout,
-        pooling=settings.pooling,
-        filter_size=settings.filter_size,
-        n_classes=data.n_classes,
-        image_shape=data.image_shape,
-    )
+    options = settings.model_options
+    if settings.model == 'vgg':
+        options = {name: getattr(settings, name) for name in VGG_FLAGS}
+    return models.build(settings.model, options, data.n_classes, input_shape(settings, data))
 
 
 def build_updater(
-    settings: Settings, data: ImageData, model: VGG, device: chainer.backend.Device
+    settings: Settings, data: ImageData, model: chainer.Chain, device: chainer.backend.Device
 ) -> StandardUpdater:
     """Return what takes the training steps of `model` on the training images of `data`."""
     images = Batches(data.x_train, data.y_train, device)
@@ -131,12 +145,13 @@ def build_updater(
             f'--batch-size is {settings.batch_size}, but there are {len(images)} training images; '
             'choose a smaller one'
         )
+    transform = random_transforms.build(settings.crop, settings.random_erasing, data.image_shape)
     classifier = chainer.links.Classifier(model)
     optimizer = optimizers.build(
         settings.optimizer, classifier, settings.lr, settings.optimizer_options, settings.weight_decay
     )
     return StandardUpdater(
-        ShuffledBatches(images, settings.batch_size, settings.seed),
+        ShuffledBatches(images, settings.batch_size, settings.seed, transform),
         optimizer,
         converter=lambda batch, device: batch,
         device=device,
@@ -144,33 +159,43 @@ def build_updater(
 
 
 def _build_trainer(
-    settings: Settings, data: ImageData, model: VGG, device: chainer.backend.Device, folder: RunFolder
+    settings: Settings,
+    data: ImageData,
+    model: chainer.Chain,
+    device: chainer.backend.Device,
+    folder: RunFolder,
 ) -> tuple[Trainer, CleanStop]:
     updater = build_updater(settings, data, model, device)
     optimizer, n_images = updater.get_optimizer('main'), len(data.y_train)
+    interval = (1, 'epoch') if settings.log_steps is None else (settings.log_steps, 'iteration')
+    logged = n_images if settings.log_steps is None else settings.log_steps * settings.batch_size
     stop = CleanStop(settings.epochs)
     trainer = Trainer(updater, stop, out=str(folder.path))
     throughput = Throughput(settings.batch_size, device)
-    trainer.extend(throughput)
+    trainer.extend(throughput, trigger=interval)
     # A function, because Chainer sets a name on an extension, which a method does not take.
     trainer.extend(
         lambda trainer: throughput.restart(trainer),
         name='restart_clock',
-        trigger=(1, 'epoch'),
+        trigger=interval,
         priority=-1000,
     )
-    trainer.extend(Evaluation('test', model, Batches(data.x_test, data.y_test, device)))
+    trainer.extend(Evaluation('test', model, Batches(data.x_test, data.y_test, device)), trigger=interval)
     if data.x_validation is not None and data.y_validation is not None:
         validation = Batches(data.x_validation, data.y_validation, device)
-        trainer.extend(Evaluation('validation', model, validation))
-        trainer.extend(BestModel(model))
-    trainer.extend(chainer_extensions.LogReport(filename=LOG))
-    trainer.extend(Divergence(data.n_classes, n_images, settings.chance_patience))
+        trainer.extend(Evaluation('validation', model, validation), trigger=interval)
+        trainer.extend(BestModel(model), trigger=interval)
+    if settings.weight_decay:
+        trainer.extend(DecayLoss(model, settings.weight_decay), trigger=interval)
+    if settings.gradient_flow:
+        trainer.extend(GradientFlow(model, interval))
+    trainer.extend(chainer_extensions.LogReport(trigger=interval, filename=LOG))
+    trainer.extend(Divergence(data.n_classes, logged, settings.chance_patience))
     add_schedule(trainer, settings, optimizer, n_images)
     trainer.extend(RandomState(settings.seed, device))
     trainer.extend(stop)
-    trainer.extend(snapshot(folder), name='snapshot')
-    add_progress(trainer, data.x_validation is not None)
+    trainer.extend(snapshot(folder), name='snapshot', trigger=interval)
+    add_progress(trainer, data.x_validation is not None, interval)
     return trainer, stop
 
 

@@ -15,13 +15,13 @@ class Diverged(WorkFailed):
 class Divergence(Extension):
     """Raise `Diverged` when the loss is not finite or accuracy stays at chance.
 
-    Chance means within three standard errors of 1 / `n_classes` over the epoch's images, in each of
-    the last `patience` epochs.
+    Chance means within three standard errors of 1 / `n_classes` over the images, in each of the last
+    `patience` entries of the log.
 
     Args:
         n_classes: number of classes.
-        n_images: images per epoch.
-        patience: epochs at chance before the run is ended; 0 to never end it for that.
+        n_images: images per entry of the log, which is an epoch's or some steps'.
+        patience: entries at chance before the run is ended; 0 to never end it for that.
 
     """
 
@@ -33,6 +33,7 @@ class Divergence(Extension):
         chance = 1 / n_classes
         self.threshold = chance + 3 * math.sqrt(chance * (1 - chance) / n_images)
         self.patience = patience
+        self._entries = 0
 
     def __call__(self, trainer: Trainer) -> None:
         loss = trainer.observation['main/loss'].array
@@ -43,10 +44,12 @@ class Divergence(Extension):
                 f'the loss is {float(loss)} in epoch {trainer.updater.epoch + (not new_epoch)}, '
                 f'step {trainer.updater.iteration}; try a lower --lr'
             )
-        if new_epoch and self.patience:
-            last = trainer.get_extension('LogReport').log[-self.patience :]
+        log = trainer.get_extension('LogReport').log if self.patience else []
+        if len(log) > self._entries:
+            self._entries = len(log)
+            last = log[-self.patience :]
             if len(last) == self.patience and all(entry['main/accuracy'] <= self.threshold for entry in last):
                 raise Diverged(
                     f'training accuracy has been at chance (at most {self.threshold:.3f}) for '
-                    f'{self.patience} epochs; try another --lr, or --chance-patience 0 to go on regardless'
+                    f'{self.patience} entries of the log; try another --lr, or --chance-patience 0 to go on regardless'
                 )

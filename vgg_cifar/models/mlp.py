@@ -1,0 +1,69 @@
+"""The fully connected network of report R4 (sections 2 to 4), there called a DNN."""
+
+import chainer
+import chainer.functions as F
+import chainer.links as L
+
+from vgg_cifar.accelerators import functions
+
+NORMALISED = ('none', 'hidden', 'every')
+
+
+class MLP(chainer.Chain):
+    """Hidden layers of [linear, batch normalisation, ReLU, dropout], then one linear layer.
+
+    Weights start as Chainer's links start them (LeCunNormal, biases 0); the report does not say how its own
+    do. Links: ``fc1``, ``bn1``, ... and ``fc5``, the last.
+
+    Args:
+        hidden: number of hidden layers.
+        units: in each of them.
+        batch_norm: ``'none'``; behind each ``'hidden'`` linear layer; or behind ``'every'`` one, the last
+            too: the report's "immediately after each fully connected layer" can be read as either.
+        dropout: drop ratio of the hidden units, which is 1 minus the report's inclusion probability.
+        n_classes: number of outputs.
+        image_shape: (channels, height, width) of the images.
+
+    Raises:
+        ValueError: an argument is none of the above.
+
+    """
+
+    def __init__(
+        self,
+        hidden: int = 4,
+        units: int = 100,
+        batch_norm: str = 'none',
+        dropout: float = 0.0,
+        n_classes: int = 47,
+        image_shape: tuple[int, ...] = (1, 28, 28),
+    ) -> None:
+        super().__init__()
+        if batch_norm not in NORMALISED:
+            raise ValueError(f'batch_norm is {batch_norm!r}; expected one of {", ".join(NORMALISED)}')
+        if hidden < 0 or units < 1:
+            raise ValueError(f'hidden is {hidden}, units {units}; expected 0 or more layers of 1 or more')
+        if not 0 <= dropout < 1:
+            raise ValueError(f'dropout is {dropout}; expected a drop ratio from 0 (none) to below 1')
+        channels, height, width = image_shape
+        sizes = (channels * height * width, *([units] * hidden), n_classes)
+        self.dropout = dropout
+        self._layers = range(1, hidden + 2)
+        self._normalised = {'none': range(0), 'hidden': self._layers[:-1], 'every': self._layers}[batch_norm]
+        with self.init_scope():
+            for layer, n_in, n_out in zip(self._layers, sizes, sizes[1:], strict=False):
+                setattr(self, f'fc{layer}', L.Linear(n_in, n_out))
+                if layer in self._normalised:
+                    setattr(self, f'bn{layer}', L.BatchNormalization(n_out))
+
+    def forward(self, x: chainer.Variable) -> chainer.Variable:
+        """Class scores (N, n_classes), float32, of images (N, C, H, W), before the softmax."""
+        dropout = self.dropout if chainer.config.train else 0.0
+        h = x
+        for layer in self._layers:
+            h = functions.linear(self[f'fc{layer}'], h)
+            if layer in self._normalised:
+                h = self[f'bn{layer}'](h)
+            if layer != self._layers[-1]:
+                h = functions.dropout(F.relu(h), dropout)
+        return h

@@ -1,0 +1,98 @@
+"""The networks of report R3 (section 5): VGG-08 and VGG-38, with batch normalisation and shortcuts."""
+
+import chainer
+import chainer.functions as F
+import chainer.links as L
+
+from vgg_cifar.accelerators import functions
+from vgg_cifar.models import pytorch_links
+
+STAGES = 3
+CHANNELS = 32
+# PyTorch's, where Chainer's own is 0.2.
+SLOPE = 0.01
+
+
+class ResidualVGG(chainer.Chain):
+    """An entry block, three stages of blocks of two convolutions, one linear layer.
+
+    The entry block is convolution, batch normalisation, leaky ReLU. A stage has `blocks` blocks of twice
+    [convolution, leaky ReLU] and ends in a reduction block: convolution, leaky ReLU, 2x2 average pooling,
+    convolution, leaky ReLU. All convolutions are 3x3 with pad 1 and 32 channels. With 5 blocks that makes
+    37 convolutions and a linear layer (VGG-38), with none 7 and a linear layer (VGG-08).
+
+    Links: ``entry``, ``entry_bn``; in stage 1 ``conv1_1`` ... ``conv1_12`` (the last two are the reduction's)
+    and ``bn1_1`` ...; ``fc``.
+
+    What the text leaves open is taken from the course's PyTorch framework, which it names: weights that
+    start as PyTorch's do, biases only in the reductions' convolutions and in the linear layer, a mean over
+    each whole map before the linear layer. The shortcut runs around both convolutions of a block and is
+    added before the block's last activation, as in He et al. (2016); in a reduction it is pooled too.
+
+    Args:
+        blocks: of each stage: 5 is VGG-38, 0 is VGG-08.
+        batch_norm: normalise before every activation, not only in the entry block.
+        residual: a shortcut around every two convolutions.
+        dropout: drop ratio before the linear layer.
+        n_classes: number of outputs.
+        image_shape: (channels, height, width) of the images, at least 8x8.
+
+    Raises:
+        ValueError: an argument is none of the above.
+
+    """
+
+    # The accelerator's bfloat16 is in functions that end in ReLU; a leaky one computes in float32.
+    compute = ('float32',)
+
+    def __init__(
+        self,
+        blocks: int = 5,
+        batch_norm: bool = False,
+        residual: bool = False,
+        dropout: float = 0.0,
+        n_classes: int = 100,
+        image_shape: tuple[int, ...] = (3, 32, 32),
+    ) -> None:
+        super().__init__()
+        if blocks < 0:
+            raise ValueError(f'blocks is {blocks}; expected 0 or more')
+        if not 0 <= dropout < 1:
+            raise ValueError(f'dropout is {dropout}; expected a drop ratio from 0 (none) to below 1')
+        n_in, *size = image_shape
+        if min(size) < 2**STAGES:
+            raise ValueError(
+                f'image_shape is {image_shape}; residual_vgg halves images {STAGES} times and needs at least '
+                f'{2**STAGES}x{2**STAGES} pixels'
+            )
+        self.residual, self.dropout, self.batch_norm = residual, dropout, batch_norm
+        self._convolutions = 2 * (blocks + 1)
+        with self.init_scope():
+            self.entry = pytorch_links.convolution(n_in, CHANNELS, bias=False)
+            self.entry_bn = L.BatchNormalization(CHANNELS)
+            for stage in range(1, STAGES + 1):
+                for number in range(1, self._convolutions + 1):
+                    reduces = number > self._convolutions - 2
+                    convolution = pytorch_links.convolution(CHANNELS, CHANNELS, bias=reduces)
+                    setattr(self, f'conv{stage}_{number}', convolution)
+                    if batch_norm:
+                        setattr(self, f'bn{stage}_{number}', L.BatchNormalization(CHANNELS))
+            self.fc = pytorch_links.linear(CHANNELS, n_classes, bias=True)
+
+    def forward(self, x: chainer.Variable) -> chainer.Variable:
+        """Class scores (N, n_classes), float32, of images (N, C, H, W), before the softmax."""
+        h = F.leaky_relu(self.entry_bn(self.entry(x)), SLOPE)
+        for stage in range(1, STAGES + 1):
+            for number in range(1, self._convolutions, 2):
+                reduces = number == self._convolutions - 1
+                shortcut = functions.average_pooling(h, 2) if reduces else h
+                h = F.leaky_relu(self._convolved(f'{stage}_{number}', h), SLOPE)
+                h = functions.average_pooling(h, 2) if reduces else h
+                h = self._convolved(f'{stage}_{number + 1}', h)
+                h = F.leaky_relu(h + shortcut if self.residual else h, SLOPE)
+        h = F.mean(h, axis=(2, 3))
+        return functions.linear(self.fc, functions.dropout(h, self.dropout if chainer.config.train else 0.0))
+
+    def _convolved(self, place: str, h: chainer.Variable) -> chainer.Variable:
+        h = self[f'conv{place}'](h)
+        return self[f'bn{place}'](h) if self.batch_norm else h
