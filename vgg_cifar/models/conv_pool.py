@@ -1,4 +1,4 @@
-"""Small networks of convolution and pooling: report R4's CNNs (section 5) and report R5's (sections 3 to 6)."""
+"""Small networks of convolution and pooling: those of reports R4 (section 5) and R5 (sections 3 to 6)."""
 
 from collections.abc import Sequence
 

@@ -28,8 +28,10 @@ def read_line(folder: StudyFolder, figure: Figure, quantity: Quantity, variant: 
     logs = [log for run in folder.runs(variant) if (log := run.log)]
     length = min(map(len, logs), default=0)
     values = numpy.array([[quantity.of(entry) for entry in log[:length]] for log in logs])
-    places = numpy.array([[entry[figure.x] for entry in log[:length]] for log in logs])
-    values, places = values.reshape(len(logs), length), places.reshape(len(logs), length)
+    places = numpy.array([[entry[figure.x.key] for entry in log[:length]] for log in logs])
+    values, places = values.reshape(len(logs), length), places.reshape(len(logs), length) * figure.x.times
+    if figure.x.summed:
+        places = places.cumsum(axis=1)
     if not logs:
         return Line(variant.label, numpy.empty(0), numpy.empty(0), numpy.empty(0), 0)
     return Line(variant.label, places.mean(0), values.mean(0), standard_error(values), len(logs))

@@ -83,17 +83,18 @@ def _sections(folder: StudyFolder, judgements: list[Judgement]) -> list[dict[str
         rows = tables.rows(folder, figure)
         section: dict[str, Any] = {
             'figure': figure,
-            'name': figures.name(figure),
             'missing': sum(run.result is None for run in runs),
             'judgements': [each for each in judgements if each.claim.figures[:1] == (figure.id,)],
             'also': [each for each in judgements if figure.id in each.claim.figures[1:]],
             'image': None,
+            'table': None,
         }
-        if any(run.log for run in runs):
-            _, svg = figures.draw(folder, figure)
-            heads, cells = tables.shown(rows)
+        svg = figures.draw(folder, figure)
+        if svg is not None:
+            section['image'] = base64.b64encode(svg.read_bytes()).decode()
+        if figure.columns and any(run.log for run in runs):
+            heads, cells = tables.shown(figure, rows)
             section |= {
-                'image': base64.b64encode(svg.read_bytes()).decode(),
                 'table': tables.write(folder, figure, rows).relative_to(folder.path).as_posix(),
                 'heads': heads,
                 'cells': cells,

@@ -62,6 +62,14 @@ def estimate_ratio(ratios: Sequence[float], claimed: tuple[float, float]) -> Est
     return Estimate(effect, effect * logs.error, logs.n, math.exp(logs.low), math.exp(logs.high), logs.p)
 
 
+def binomial_interval(share: float, n: int) -> tuple[float, float]:
+    """Return the 95 % interval of a share of `n` (Wilson, 1927): good near 0 and 1 too."""
+    z = float(stats.norm.ppf((1 + CONFIDENCE) / 2))
+    middle = (share + z**2 / (2 * n)) / (1 + z**2 / n)
+    reach = z / (1 + z**2 / n) * math.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
+    return middle - reach, middle + reach
+
+
 def holds(estimate: Estimate, claimed: tuple[float, float]) -> bool | None:
     """Return whether the effect lies in the interval `claimed`; None where that is undecided.
 

@@ -1,4 +1,4 @@
-"""A table per figure, as CSV and as Markdown: what each variant ended with."""
+"""A table per figure, as CSV and as Markdown: what became of each variant, beside the report's numbers."""
 
 import csv
 from pathlib import Path
@@ -7,55 +7,74 @@ from typing import Any
 import numpy
 
 from vgg_cifar.atomic import replacing
-from vgg_cifar.reporting.statistics import standard_error
-from vgg_cifar.reporting.wording import with_error
-from vgg_cifar.studies.study import Figure
+from vgg_cifar.reporting.over_epochs import reduced
+from vgg_cifar.reporting.statistics import binomial_interval, standard_error
+from vgg_cifar.reporting.wording import column_name, number, with_error
+from vgg_cifar.studies.study import Column, Figure
 from vgg_cifar.studies.study_folder import StudyFolder
-
-# Column: quantity of the log, name, factor and digits as shown. The CSV holds fractions and seconds.
-FINAL = {
-    'train_accuracy': ('main/accuracy', 'training accuracy (%)', 100, 1),
-    'validation_accuracy': ('validation/main/accuracy', 'validation accuracy (%)', 100, 1),
-    'test_accuracy': ('test/main/accuracy', 'test accuracy (%)', 100, 1),
-    'train_loss': ('main/loss', 'training loss', 1, 3),
-    'test_loss': ('test/main/loss', 'test loss', 1, 3),
-    'seconds_per_epoch': ('seconds', 's per epoch', 1, 1),
-}
 
 
 def rows(folder: StudyFolder, figure: Figure) -> list[dict[str, Any]]:
-    """Return a row per variant: mean and standard error of the last epoch over the finished runs."""
+    """Return a row per variant: mean and standard error of each column over the finished runs.
+
+    Percentages are fractions here. Where the report has a number for a column, it and its error are there
+    as well; where a column is a share of images, so is their number, `images`.
+    """
     table = []
     for variant in figure.variants:
-        results = [result for run in folder.runs(variant) if (result := run.result)]
+        runs = [(run, result) for run in folder.runs(variant) if (result := run.result)]
         row: dict[str, Any] = {
             'variant': variant.label,
-            'n': len(results),
+            'n': len(runs),
             'wanted': folder.seeds,
-            'diverged': sum(result['status'] == 'diverged' for result in results),
+            'diverged': sum(result['status'] == 'diverged' for _, result in runs),
         }
-        for column, (quantity, *_) in FINAL.items():
-            values = numpy.array([result[quantity] for result in results if quantity in result])
-            row[column] = float(values.mean()) if len(values) else None
-            row[f'{column}_se'] = float(standard_error(values)) if len(values) > 1 else None
+        for column in figure.columns:
+            found = [reduced(run.log, column.quantity, column.over) for run, _ in runs]
+            values = numpy.array([value for value in found if numpy.isfinite(value)]) / column.quantity.factor
+            row[column.id] = float(values.mean()) if len(values) else None
+            row[f'{column.id}_se'] = float(standard_error(values)) if len(values) > 1 else None
+            if column.images is not None:
+                row[f'{column.id}_images'] = column.images(folder.run_of(variant).settings)
+            if column.reported:
+                reported = column.reported.get(variant.label)
+                for name in ('value', 'error'):
+                    given = getattr(reported, name, None)
+                    ending = '' if name == 'value' else '_se'
+                    row[f'{column.id}_report{ending}'] = given and given / column.quantity.factor
         table.append(row)
     return table
 
 
-def shown(table: list[dict[str, Any]]) -> tuple[list[str], list[list[str]]]:
+def shown(figure: Figure, table: list[dict[str, Any]]) -> tuple[list[str], list[list[str]]]:
     """Return the heads and the cells of what `rows` returned, as a reader wants to see them."""
-    heads = ['variant', 'n', *(name for _, name, _, _ in FINAL.values())]
+    heads = ['variant', 'n']
+    for column in figure.columns:
+        heads.append(column_name(column))
+        heads += ['in the report'] * bool(column.reported)
     cells = []
     for row in table:
         count = f'{row["n"]} of {row["wanted"]}' + (
             f', {row["diverged"]} diverged' if row['diverged'] else ''
         )
-        numbers = [
-            with_error(row[column], row[f'{column}_se'], digits, factor)
-            for column, (_, _, factor, digits) in FINAL.items()
-        ]
-        cells.append([row['variant'], count, *numbers])
+        cells.append([row['variant'], count])
+        for column in figure.columns:
+            images = row.get(f'{column.id}_images')
+            cells[-1].append(_shown(column, row[column.id], row[f'{column.id}_se'], images))
+            if column.reported:
+                reported = column.reported.get(row['variant'])
+                value, error = row[f'{column.id}_report'], row[f'{column.id}_report_se']
+                cells[-1].append(_shown(column, value, error, reported.images if reported else None))
     return heads, cells
+
+
+def _shown(column: Column, value: float | None, error: float | None, images: int | None) -> str:
+    factor, digits = column.quantity.factor, column.digits
+    text = with_error(value, error, digits, factor)
+    if value is None or not images:
+        return text
+    low, high = (number(end, 1, factor) for end in binomial_interval(value, images))
+    return f'{text} [{low} to {high}, {images:,} images]'
 
 
 def write(folder: StudyFolder, figure: Figure, table: list[dict[str, Any]]) -> Path:
@@ -67,7 +86,7 @@ def write(folder: StudyFolder, figure: Figure, table: list[dict[str, Any]]) -> P
         for row in table:
             writer.writerow({name: _text(value) for name, value in row.items()})
     with replacing(path.with_suffix('.md')) as partial:
-        partial.write_text(markdown(*shown(table)), encoding='utf-8')
+        partial.write_text(markdown(*shown(figure, table)), encoding='utf-8')
     return path
 
 

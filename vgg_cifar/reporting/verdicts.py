@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy
 
+from vgg_cifar.reporting.over_epochs import reduced
 from vgg_cifar.reporting.statistics import (
     Estimate,
     estimate_difference,
@@ -16,11 +17,13 @@ from vgg_cifar.reporting.statistics import (
     standard_error,
 )
 from vgg_cifar.studies.study import (
+    OVER,
     Arithmetic,
     CheckedTable,
     Claim,
     Comparison,
     Difference,
+    Level,
     Quantity,
     TimeRatio,
     Variant,
@@ -43,9 +46,6 @@ MULTIPLE = (
     'only one that fails; with k comparisons chance alone brings it up in at most k times 2.5 % of cases, '
     'and no correction is made for that, nor for the number of claims.'
 )
-
-
-OVER = {'last': 'last epoch', 'mean': 'mean over all epochs'}
 
 
 class Verdict(enum.Enum):
@@ -132,12 +132,12 @@ def measure(folder: StudyFolder, comparison: Comparison) -> Measured:
     if isinstance(comparison, TimeRatio):
         return _measure_times(folder, comparison)
     pairs, missing = [], []
-    runs = zip(folder.runs(comparison.of), folder.runs(comparison.against), strict=True)
+    runs = zip(*(folder.runs(variant) for variant in comparison.variants), strict=True)
     for pair in runs:
         values = [_value(run, comparison) for run in pair]
         missing += [run.path.name for run, value in zip(pair, values, strict=True) if math.isnan(value)]
         if not any(map(math.isnan, values)):
-            pairs.append(values[0] - values[1])
+            pairs.append(values[0] - values[1] if len(values) == 2 else values[0])
     claimed = comparison.low, comparison.high
     estimate = estimate_difference(pairs, claimed) if pairs else None
     return Measured(comparison, estimate, tuple(missing))
@@ -147,26 +147,22 @@ def _measure_times(folder: StudyFolder, comparison: TimeRatio) -> Measured:
     timing = folder.timing(comparison.timing)
     if timing is None:
         return Measured(comparison, None, (f'timing {comparison.timing.id}',))
-    variants = comparison.of, comparison.against
-    of, against = (timing['variants'][folder.run_of(variant).id] for variant in variants)
+    of, against = (timing['variants'][folder.run_of(variant).id] for variant in comparison.variants)
     factor = of['steps_per_epoch'] / against['steps_per_epoch'] if comparison.per == 'epoch' else 1.0
     ratios = [factor * a / b for a, b in zip(of['seconds'], against['seconds'], strict=True)]
     return Measured(comparison, estimate_ratio(ratios, (comparison.low, comparison.high)), ())
 
 
-def _value(run: RunFolder, comparison: Difference) -> float:
+def _value(run: RunFolder, comparison: Difference | Level) -> float:
     """Return what a finished run contributes; NaN for one that is unfinished or has logged no epoch."""
-    if run.result is None or not run.log:
-        return math.nan
-    values = [comparison.quantity.of(entry) for entry in run.log]
-    return values[-1] if comparison.over == 'last' else float(numpy.mean(values))
+    return math.nan if run.result is None else reduced(run.log, comparison.quantity, comparison.over)
 
 
 def rank(folder: StudyFolder, claim: Claim, quantity: Quantity) -> tuple[Ranked, ...]:
     """Rank the variants that a claim compares by a quantity, best first."""
     variants: dict[str, Variant] = {}
     for comparison in claim.comparisons:
-        for variant in (comparison.against, comparison.of):
+        for variant in reversed(comparison.variants):
             variants.setdefault(variant.label, variant)
     places = []
     for label, variant in variants.items():
@@ -213,12 +209,17 @@ def to_json(judgement: Judgement) -> dict[str, Any]:
 
 def _comparison_json(measured: Measured) -> dict[str, Any]:
     comparison = measured.comparison
-    content: dict[str, Any] = {'of': comparison.of.label, 'against': comparison.against.label}
+    content: dict[str, Any] = {'of': comparison.of.label}
+    if not isinstance(comparison, Level):
+        content['against'] = comparison.against.label
     if isinstance(comparison, TimeRatio):
         content |= {'effect_is': f'ratio of seconds per {comparison.per}'}
     else:
-        unit = ', in points' if comparison.quantity.unit == '%' else ''
-        content |= {'effect_is': f'difference in {comparison.quantity.label}, {OVER[comparison.over]}{unit}'}
+        is_level = isinstance(comparison, Level)
+        points = '%' if is_level else 'points'
+        unit = f', in {points}' if comparison.quantity.unit == '%' else ''
+        what = f'{comparison.quantity.label}, {OVER[comparison.over]}{unit}'
+        content |= {'effect_is': what if is_level else f'difference in {what}'}
     content['claimed'] = [_finite(end) for end in measured.claimed]
     content['holds'] = measured.holds
     if measured.estimate:

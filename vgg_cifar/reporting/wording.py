@@ -2,8 +2,8 @@
 
 import math
 
-from vgg_cifar.reporting.verdicts import OVER, Measured, Verdict
-from vgg_cifar.studies.study import TimeRatio
+from vgg_cifar.reporting.verdicts import Measured, Verdict
+from vgg_cifar.studies.study import OVER, Column, Figure, GradientFigure, LayerPictures, Level, TimeRatio
 
 MINUS = '\N{MINUS SIGN}'
 SPACE = '\N{NO-BREAK SPACE}'
@@ -36,6 +36,8 @@ def with_error(mean: float | None, error: float | None, digits: int = 1, factor:
 def sides(measured: Measured) -> str:
     """Say what is compared with what."""
     comparison = measured.comparison
+    if isinstance(comparison, Level):
+        return comparison.of.label
     between = '÷' if isinstance(comparison, TimeRatio) else MINUS
     return f'{comparison.of.label} {between} {comparison.against.label}'
 
@@ -45,7 +47,8 @@ def quantity(measured: Measured) -> str:
     comparison = measured.comparison
     if isinstance(comparison, TimeRatio):
         return f'seconds per {comparison.per}, as a ratio'
-    unit = ', in points' if comparison.quantity.unit == '%' else ''
+    points = '%' if isinstance(comparison, Level) else 'points'
+    unit = f', in {points}' if comparison.quantity.unit == '%' else ''
     return f'{comparison.quantity.label}, {OVER[comparison.over]}{unit}'
 
 
@@ -66,7 +69,7 @@ def effect(measured: Measured) -> str:
     if isinstance(measured.comparison, TimeRatio):
         return with_error(estimate.effect, estimate.error, digits=3)
     error = f' ± {number(estimate.error)}' if estimate.n > 1 else ''
-    return number(estimate.effect, sign=True) + error
+    return number(estimate.effect, sign=not isinstance(measured.comparison, Level)) + error
 
 
 def summary(measured: Measured) -> str:
@@ -77,7 +80,9 @@ def summary(measured: Measured) -> str:
     if isinstance(comparison, TimeRatio):
         what = f'time per {comparison.per}, ratio'
     else:
-        what = f'{comparison.quantity.label}{", mean" if comparison.over == "mean" else ""}'
+        what = (
+            f'{comparison.quantity.label}{"" if comparison.over == "last" else ", " + OVER[comparison.over]}'
+        )
     return f'{sides(measured)}: {what} {effect(measured)} (n{SPACE}={SPACE}{measured.estimate.n})'
 
 
@@ -88,7 +93,8 @@ def interval(measured: Measured) -> str:
         return NONE
     ratio = isinstance(measured.comparison, TimeRatio)
     digits = 3 if ratio else 1
-    ends = (number(end, digits, sign=not ratio) for end in (estimate.low, estimate.high))
+    signed = not ratio and not isinstance(measured.comparison, Level)
+    ends = (number(end, digits, sign=signed) for end in (estimate.low, estimate.high))
     return ' to '.join(ends)
 
 
@@ -106,6 +112,34 @@ def outcome(measured: Measured) -> str:
         count = len(measured.missing)
         return f'{count} run{"s" * (count > 1)} missing'
     return OUTCOMES[measured.holds]
+
+
+def picture(figure: Figure) -> str:
+    """Say what a figure shows, for who cannot see it."""
+    if isinstance(figure, GradientFigure):
+        what = 'Mean absolute gradient against the layer'
+    elif isinstance(figure, LayerPictures):
+        return f'Filters, and their activations on one image, layer by layer: {figure.variants[0].label}'
+    else:
+        what = f'{" and ".join(panel.label for panel in figure.panels)} against {figure.x.label}'
+    return f'{what}, one line for each of: {"; ".join(variant.label for variant in figure.variants)}'
+
+
+def legend(figure: Figure) -> str:
+    """Say how a figure is to be read."""
+    if isinstance(figure, GradientFigure):
+        return "Geometric mean over the runs of the mean absolute gradient of each layer's weights."
+    if isinstance(figure, LayerPictures):
+        return (
+            'The run with seed 0. Filters: a column for each, a row for each channel that it sees. Black is '
+            'the least value of a picture, white the largest. The image is a drawn ring, of no data set.'
+        )
+    return 'Mean over the runs; the band is one standard error.'
+
+
+def column_name(column: Column) -> str:
+    """Say what a table's column holds."""
+    return column.quantity.with_unit + ('' if column.over == 'last' else f', {OVER[column.over]}')
 
 
 def _plain(value: float) -> str:

@@ -7,11 +7,16 @@ in, such as dropout, the figures of earlier sections do without. What else is op
 
 from vgg_cifar.studies.ie598_tables import layer_table, stacked_filters
 from vgg_cifar.studies.study import (
+    TEST,
+    TRAIN,
+    VALIDATION,
     Arithmetic,
+    Axis,
     Check,
     Claim,
     Difference,
     Figure,
+    Images,
     Quantity,
     Scale,
     Study,
@@ -22,9 +27,6 @@ from vgg_cifar.studies.study import (
 from vgg_cifar.training.augmentation import COPIES
 from vgg_cifar.training.settings import Settings
 
-TRAIN = Quantity('main/accuracy', 'training accuracy', '%')
-VALIDATION = Quantity('validation/main/accuracy', 'validation accuracy', '%')
-TEST = Quantity('test/main/accuracy', 'test accuracy', '%')
 TRAIN_ERROR = Quantity('main/accuracy', 'training error', '%', complement=True)
 VALIDATION_ERROR = Quantity('validation/main/accuracy', 'validation error', '%', complement=True)
 TEST_ERROR = Quantity('test/main/accuracy', 'test error', '%', complement=True)
@@ -351,8 +353,7 @@ FIGURE_9B = Figure(
     says='Not in the report.',
     choices='Four times the images are four times the steps. Tests whether it is the copies that help or the '
     'steps.',
-    x='iteration',
-    x_label='training step',
+    x=Axis('iteration', 'training step'),
     in_report=False,
 )
 AUGMENTATION_TIME = Timing(
@@ -445,6 +446,7 @@ STUDY = Study(
     id='ie598',
     title='Report R1: a VGG-style network on CIFAR-10',
     source='IE598 Deep Learning and Neural Networks, convolutional network assignment',
+    images=Images('cifar10', 'CIFAR-10', 'CIFAR10.hdf5', 'shapes10'),
     base=Settings(),
     # A run that ends at chance is a result too, so no run is ended for it. Every run sets images apart for
     # validation: figure 5 needs them, and so figures can share runs.

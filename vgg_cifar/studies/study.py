@@ -1,7 +1,7 @@
 """What a report's study is made of: values only; nothing here runs, reads or draws."""
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,11 +20,14 @@ class Variant:
     times_epochs: int = 1
 
 
+FACTORS = {'%': 100.0, 'x 0.01': 100.0}
+
+
 @dataclass(frozen=True)
 class Quantity:
     """A number of every epoch, from Chainer's log: `key`, or 1 - `key` as `complement`, minus `less`.
 
-    With the unit ``%`` a fraction is shown in percent.
+    With the unit ``%`` a fraction is shown in percent, with ``x 0.01`` a number in hundredths.
     """
 
     key: str
@@ -36,7 +39,12 @@ class Quantity:
     @property
     def factor(self) -> float:
         """What the log's number is multiplied by."""
-        return 100.0 if self.unit == '%' else 1.0
+        return FACTORS.get(self.unit, 1.0)
+
+    @property
+    def with_unit(self) -> str:
+        """The label with the unit."""
+        return f'{self.label} ({self.unit})' if self.unit else self.label
 
     def of(self, entry: Mapping[str, float]) -> float:
         """Return the quantity of one entry of the log, NaN where the log does not have it."""
@@ -48,9 +56,80 @@ class Quantity:
         return value * self.factor
 
 
+OVER = {
+    'last': 'at the end',
+    'mean': 'mean over all of training',
+    'max': 'highest',
+    'sum': 'in all',
+    'best': 'at the best validation accuracy',
+}
+"""What becomes of the entries of a log. ``best`` is the first of several epochs that are equally good."""
+
+
+@dataclass(frozen=True)
+class Axis:
+    """A horizontal axis: a quantity of the log, `times` a number, and `summed` over the epochs before."""
+
+    key: str
+    label: str
+    times: int = 1
+    summed: bool = False
+
+
+EPOCH = Axis('epoch', 'epoch')
+
+
+@dataclass(frozen=True)
+class Reported:
+    """A number of the report: its standard error, or the number of images behind it, where it is known."""
+
+    value: float
+    error: float | None = None
+    images: int | None = None
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a figure's table, beside which the report's own numbers stand.
+
+    Attributes:
+        id: its name in the CSV file.
+        quantity: of the log.
+        over: what becomes of the epochs, a key of `OVER`.
+        digits: as shown.
+        reported: the report's numbers, by the labels of the variants, in the quantity's unit.
+        images: how many images a run's number is a share of, for a binomial interval; none without.
+
+    """
+
+    id: str
+    quantity: Quantity
+    over: str = 'last'
+    digits: int = 1
+    reported: Mapping[str, Reported] = field(default_factory=dict)
+    images: Callable[[Settings], int] | None = None
+
+
+TRAIN = Quantity('main/accuracy', 'training accuracy', '%')
+VALIDATION = Quantity('validation/main/accuracy', 'validation accuracy', '%')
+TEST = Quantity('test/main/accuracy', 'test accuracy', '%')
+TRAIN_LOSS = Quantity('main/loss', 'training loss')
+TEST_LOSS = Quantity('test/main/loss', 'test loss')
+SECONDS = Quantity('seconds', 's per epoch')
+FINAL = (
+    Column('train_accuracy', TRAIN),
+    Column('validation_accuracy', VALIDATION),
+    Column('test_accuracy', TEST),
+    Column('train_loss', TRAIN_LOSS, digits=3),
+    Column('test_loss', TEST_LOSS, digits=3),
+    Column('seconds_per_epoch', SECONDS),
+)
+"""What every figure's table shows where the report has no numbers of its own."""
+
+
 @dataclass(frozen=True)
 class Figure:
-    """A figure of the report: its number there, its title, its lines and its axes.
+    """A figure or table of the report: curves of its variants, and a table of what became of them.
 
     Attributes:
         id: the figure's number in the report, or one of ours where `in_report` is False.
@@ -59,8 +138,10 @@ class Figure:
         panels: what is drawn, one pair of axes each.
         says: what the report says about the figure, in our words.
         choices: what the report leaves open about it, and what was taken.
-        x, x_label: the quantity of the log along the horizontal axis.
+        x: the horizontal axis.
+        columns: of its table.
         in_report: False for a figure that is not in the report, and tests why a claim may have failed.
+        called: what it is called, where that is not Figure and its number.
 
     """
 
@@ -70,9 +151,23 @@ class Figure:
     panels: tuple[Quantity, ...]
     says: str
     choices: str
-    x: str = 'epoch'
-    x_label: str = 'epoch'
+    x: Axis = EPOCH
+    columns: tuple[Column, ...] = FINAL
     in_report: bool = True
+    called: str = ''
+
+    @property
+    def name(self) -> str:
+        """What the figure is called: by its number in the report, or as one of ours."""
+        return self.called or (f'Figure {self.id}' if self.in_report else f'Beside the report, {self.id}')
+
+
+class GradientFigure(Figure):
+    """The mean absolute gradient by layer, of runs that recorded it: one line per variant."""
+
+
+class LayerPictures(Figure):
+    """Pictures of each layer's filters and activations, of one variant, a ConvPool network."""
 
 
 # Compared by identity: a variant's settings cannot be hashed.
@@ -89,7 +184,7 @@ class Timing:
 class Difference:
     """`of` minus `against` in a quantity of the log, claimed to lie between `low` and `high`.
 
-    `over` says what becomes of the epochs: ``last`` takes the last one, ``mean`` the mean over all.
+    `over`, a key of `OVER`, says what becomes of the epochs.
     """
 
     quantity: Quantity
@@ -98,6 +193,27 @@ class Difference:
     over: str = 'last'
     low: float = 0.0
     high: float = math.inf
+
+    @property
+    def variants(self) -> tuple[Variant, ...]:
+        """The sides."""
+        return self.of, self.against
+
+
+@dataclass(frozen=True)
+class Level:
+    """A quantity of the log itself, claimed to lie between `low` and `high`; `over` as in `Difference`."""
+
+    quantity: Quantity
+    of: Variant
+    over: str = 'last'
+    low: float = -math.inf
+    high: float = math.inf
+
+    @property
+    def variants(self) -> tuple[Variant, ...]:
+        """The one side."""
+        return (self.of,)
 
 
 @dataclass(frozen=True)
@@ -114,8 +230,13 @@ class TimeRatio:
     low: float = 1.0
     high: float = math.inf
 
+    @property
+    def variants(self) -> tuple[Variant, ...]:
+        """The sides."""
+        return self.of, self.against
 
-Comparison = Difference | TimeRatio
+
+Comparison = Difference | Level | TimeRatio
 
 
 @dataclass(frozen=True)
@@ -192,6 +313,24 @@ class Scale:
 
 
 @dataclass(frozen=True)
+class Images:
+    """The report's data set.
+
+    Attributes:
+        name: as our data files call it; a file of another name is not the report's data set.
+        title: as people call it.
+        file: what `vgg-cifar data` calls its file.
+        synthetic: the generated set of the same image shape that stands in where no file is given.
+
+    """
+
+    name: str
+    title: str
+    file: str
+    synthetic: str
+
+
+@dataclass(frozen=True)
 class Run:
     """One training run: its settings, and its folder's name, derived from them and the data."""
 
@@ -209,6 +348,7 @@ class Study:
     id: str
     title: str
     source: str
+    images: Images
     base: Settings
     scales: Mapping[str, Scale]
     figures: tuple[Figure, ...]
@@ -230,8 +370,18 @@ class Study:
         shared = {'data': data, 'seed': seed, 'compute': compute, **self.scales[scale].settings}
         base = self.base.replace(**shared)
         settings = base.replace(epochs=base.epochs * variant.times_epochs).replace(**variant.changes)
-        words = [f'{name}-{_word(value)}' for name, value in settings.changed(base).items()]
+        words = [f'{name}-{_word(value)}' for name, value in _flat(settings.changed(base), base)]
         return Run('-'.join([*words, f'seed{seed}', settings.digest(fingerprint)]), settings)
+
+
+def _flat(changed: Mapping[str, Any], base: Settings) -> Iterator[tuple[str, Any]]:
+    """Yield changed settings, and of those that hold several options the options that differ."""
+    for name, value in changed.items():
+        if isinstance(value, dict):
+            before = getattr(base, name)
+            yield from ((key, each) for key, each in value.items() if before.get(key) != each)
+        else:
+            yield name, value
 
 
 def _word(value: object) -> str:

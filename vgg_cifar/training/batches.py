@@ -44,7 +44,8 @@ class ShuffledBatches(chainer.dataset.Iterator):
     """Batch after batch without end, each epoch in an order of its own, for Chainer's updaters.
 
     An epoch's order is drawn from the seed and the epoch's number alone, and what `transform` draws from the
-    seed and the batch's number, so how many images have been given out is all that a snapshot must know. A batch may hold the end of an epoch and the start of the next.
+    seed and the batch's number, so how many images have been given out is all that a snapshot must know.
+    A batch may hold the end of an epoch and the start of the next.
     The next batch is prepared by a thread while the current one is used.
 
     Args:

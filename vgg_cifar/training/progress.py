@@ -31,7 +31,7 @@ class PlainLines:
 
 
 def add_progress(trainer: Trainer, has_validation: bool, interval: tuple[int, str]) -> None:
-    """Print a line per entry of the log, which come at this interval; on a terminal, also a bar with the time left."""
+    """Print a line for each entry of the log, which come in this interval; on a terminal, a bar too."""
     columns = [column for column in COLUMNS if has_validation or not column.startswith('validation')]
     if sys.stdout.isatty():
         trainer.extend(extensions.PrintReport(columns), trigger=interval)

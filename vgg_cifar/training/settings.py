@@ -41,7 +41,7 @@ def option(text: str) -> tuple[str, float | bool]:
 
 
 def model_option(text: str) -> tuple[str, Any]:
-    """Parse one NAME=VALUE of a network family; VALUE is a word, a number, True, False, or several with commas."""
+    """Parse one NAME=VALUE of a network family: a word, a number, True, False, or several with commas."""
     name, equals, value = text.partition('=')
     if not (name and equals and value):
         raise argparse.ArgumentTypeError(f'{text!r} is not NAME=VALUE, such as blocks=5')

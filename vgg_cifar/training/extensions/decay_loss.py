@@ -5,7 +5,13 @@ from chainer.training import Extension, Trainer
 
 
 class DecayLoss(Extension):
-    """Report ``decay_loss``: `rate` / 2 times the sum of all squared parameters, for the WeightDecay hook's rate."""
+    """Report ``decay_loss``: `rate` / 2 times the sum of all squared parameters.
+
+    Args:
+        model: whose parameters.
+        rate: of Chainer's WeightDecay hook.
+
+    """
 
     trigger = 1, 'epoch'
     priority = chainer.training.PRIORITY_WRITER

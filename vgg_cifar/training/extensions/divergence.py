@@ -51,5 +51,6 @@ class Divergence(Extension):
             if len(last) == self.patience and all(entry['main/accuracy'] <= self.threshold for entry in last):
                 raise Diverged(
                     f'training accuracy has been at chance (at most {self.threshold:.3f}) for '
-                    f'{self.patience} entries of the log; try another --lr, or --chance-patience 0 to go on regardless'
+                    f'{self.patience} entries of the log; try another --lr, or --chance-patience 0 to go on '
+                    'regardless'
                 )

@@ -1,0 +1,92 @@
+"""Draws a trained network's filters, and what they make of one image, layer by layer."""
+
+import math
+from pathlib import Path
+
+import chainer
+import numpy
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure as Canvas
+
+from vgg_cifar import models
+from vgg_cifar.datasets.shape_outlines import ring
+from vgg_cifar.models import ConvPool
+from vgg_cifar.studies.study import Figure
+from vgg_cifar.studies.study_folder import StudyFolder
+from vgg_cifar.training.settings import Settings
+
+GAP = 1
+
+
+def plot(folder: StudyFolder, figure: Figure) -> Canvas | None:
+    """Plot the filters and activations of the figure's one variant; None where its run has left no weights.
+
+    The image is drawn here, an upright ring: a network that has learnt digits takes it for a 0, and no image
+    of a data set need be kept beside the run.
+    """
+    (variant,) = figure.variants
+    run = folder.runs(variant)[0]
+    weights = run.path / 'model.npz'
+    if not weights.exists() or run.settings is None:
+        return None
+    settings = Settings.from_json(run.settings, str(run.path / 'settings.json'))
+    network = _load(weights, settings)
+    size = settings.crop or 28
+    image = drawn_image(size)
+    with chainer.using_config('train', False), chainer.no_backprop_mode():
+        outputs = [numpy.asarray(each.array[0]) for each in network.layers(chainer.Variable(image))]
+    convolutions = [network[f'conv{number}'] for number in range(1, len(outputs) // 2 + 1)]
+
+    canvas = Canvas(figsize=(9.4, 1.2 + 2.1 * len(convolutions)), layout='constrained')
+    rows = canvas.subplots(len(convolutions), 4, width_ratios=(1, 3, 3, 3), squeeze=False)
+    seen = [image[0], *outputs[1::2]]
+    for number, convolution in enumerate(convolutions):
+        kernels, channels, height, width = convolution.W.shape
+        after, pooled = outputs[2 * number], outputs[2 * number + 1]
+        count = f'{kernels} x {height} x {width} x {channels} + {kernels} = {convolution.W.size + kernels:,}'
+        _show(rows[number, 0], seen[number][:1], f'input {number + 1}')
+        # A column for each kernel, a row for each channel that it sees.
+        filters = convolution.W.array.swapaxes(0, 1).reshape(-1, height, width)
+        _show(rows[number, 1], filters, f'filters\n{count} parameters', columns=kernels)
+        least, most = float(after.min()), float(after.max())
+        _show(rows[number, 2], after, f'activations {_shape(after)}\nfrom {least:.2f} to {most:.2f}')
+        _show(rows[number, 3], pooled, f'after pooling {_shape(pooled)}')
+    return canvas
+
+
+def drawn_image(size: int) -> numpy.ndarray:
+    """Return the image (1, 1, size, size), float32, 0 to 1: a white ring on black, higher than wide."""
+    place = (numpy.arange(size, dtype=numpy.float32) - (size - 1) / 2) / (0.4 * size)
+    distance = ring(numpy.float32(1.35) * place[None, :], -place[:, None]) * numpy.float32(0.4 * size)
+    return numpy.clip(0.5 - distance, 0, 1).astype(numpy.float32)[None, None]
+
+
+def _load(weights: Path, settings: Settings) -> ConvPool:
+    with numpy.load(weights, allow_pickle=False) as arrays:
+        n_classes = len(arrays['fc/b'])
+        channels = arrays['conv1/W'].shape[1]
+    size = settings.crop or 28
+    network = models.build(settings.model, settings.model_options, n_classes, (channels, size, size))
+    assert isinstance(network, ConvPool)
+    chainer.serializers.load_npz(weights, network)
+    return network
+
+
+def _shape(maps: numpy.ndarray) -> str:
+    channels, height, width = maps.shape
+    return f'{height}x{width}x{channels}'
+
+
+def _show(axes: Axes, tiles: numpy.ndarray, title: str, columns: int | None = None) -> None:
+    """Show maps (n, h, w) side by side on one scale of grey."""
+    n, height, width = tiles.shape
+    columns = columns or math.ceil(math.sqrt(n))
+    lines = math.ceil(n / columns)
+    tall, wide = height + GAP, width + GAP
+    sheet = numpy.full((lines * tall - GAP, columns * wide - GAP), numpy.nan, numpy.float32)
+    for number, tile in enumerate(tiles):
+        line, column = divmod(number, columns)
+        sheet[line * tall :, column * wide :][:height, :width] = tile
+    axes.imshow(sheet, cmap='gray', interpolation='nearest')
+    axes.set_title(title, fontsize=8)
+    axes.axis('off')
