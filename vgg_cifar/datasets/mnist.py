@@ -1,0 +1,121 @@
+"""MNIST (LeCun, Cortes and Burges, 1998): ten handwritten digits, 28x28, 60,000 and 10,000."""
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy
+
+from vgg_cifar.datasets.download import Say, cache_folder, download
+from vgg_cifar.datasets.hdf5_storage import first_line
+from vgg_cifar.datasets.idx_set import IdxSet, read_idx_set
+from vgg_cifar.datasets.image_data import ImageData
+from vgg_cifar.datasets.unverified import unverified_name
+from vgg_cifar.errors import WorkFailed
+
+
+@dataclasses.dataclass(frozen=True)
+class Release:
+    """What the data is known by and where it is to be had.
+
+    Attributes:
+        sha256: of the arrays' bytes, without the idx headers, by part and kind.
+        addresses: folders that hold the gzipped files, the first that answers is taken.
+        md5: of the gzipped files.
+
+    """
+
+    sha256: Mapping[str, str]
+    addresses: tuple[str, ...]
+    md5: Mapping[str, str]
+
+
+OFFICIAL = Release(
+    # Of the files whose idx MD5s are 6bbc9ace..., a25bea73..., 2646ac64... and 27ae3e4e....
+    sha256={
+        'train_images': '741c988805d008ac6e4c904b69001ba184c24b2c540a4ef403f4c71b676cf757',
+        'train_labels': '1feba77c54802fa5339a11837ea4b2866434b83314ec45192930f1df69120c13',
+        'test_images': '6d87418db22cc8025d05968bec9bd5c3932904b23485740db143a061a2c9d161',
+        'test_labels': 'ddeff807876a9661a1110d45c266c86239a3a1b7d37da0c3716a7a683c852ff5',
+    },
+    addresses=(
+        'https://ossci-datasets.s3.amazonaws.com/mnist/',
+        'https://storage.googleapis.com/cvdf-datasets/mnist/',
+    ),
+    md5={
+        'train-images-idx3-ubyte.gz': 'f68b3c2dcbeaaa9fbdd348bbdeb94873',
+        'train-labels-idx1-ubyte.gz': 'd53e105ee54ea40749a09fcbcd1e9432',
+        't10k-images-idx3-ubyte.gz': '9fb629c4189551a2d022fa330f9573f3',
+        't10k-labels-idx1-ubyte.gz': 'ec29112dd5afa0611ce80d1b7f02629c',
+    },
+)
+
+
+def load(
+    path: str | Path | None = None, say: Say = print, release: Release = OFFICIAL, cache: Path | None = None
+) -> ImageData:
+    """Return MNIST from `path` if given, else from the cache or a download into it; uint8 (N, 1, 28, 28).
+
+    `path` is a folder or zip archive of the four idx files, gzipped or not. Files of other content, such as
+    Fashion-MNIST's, are taken too, and called by the names of their files.
+
+    Raises:
+        InputError: `path` holds no such files.
+        WorkFailed: the download failed everywhere.
+
+    """
+    if path is not None:
+        return image_data(read_idx_set(Path(path)), Path(path), 'mnist', release.sha256)
+    folder = (cache_folder() if cache is None else cache) / 'mnist'
+    for name, md5 in release.md5.items():
+        _download(name, md5, release.addresses, folder, say)
+    return image_data(read_idx_set(folder), folder, 'mnist', release.sha256)
+
+
+def _download(name: str, md5: str, addresses: tuple[str, ...], folder: Path, say: Say) -> None:
+    failures = []
+    for address in addresses:
+        try:
+            say(f'{address}{name}')
+            download(f'{address}{name}', f'md5:{md5}', folder, say)
+            return
+        except WorkFailed as error:
+            failures.append(f'{address}: {first_line(error)}')
+    raise WorkFailed(
+        f'MNIST could not be had: {"; ".join(failures)}; get the four files on another machine and give their '
+        'folder with --from'
+    )
+
+
+def image_data(
+    found: IdxSet, path: Path, official: str, sha256: Mapping[str, str] | None, names: tuple[str, ...] = ()
+) -> ImageData:
+    """Return an idx set as ImageData; it has its `official` name only where all its checksums are known.
+
+    Args:
+        found: the arrays.
+        path: where they came from.
+        official: the name of the data set that this should be.
+        sha256: its known checksums; None where something else has vouched for them.
+        names: of the classes; the numbers where there are fewer or more labels than these.
+
+    """
+    verified = sha256 is None or dict(sha256) == found.sha256
+    n_classes = 1 + max(int(labels.max()) for labels in found.labels.values())
+    numbers = tuple(str(label) for label in range(n_classes))
+    parts = {
+        f'{kind}_{part}': array
+        for part in found.images
+        for kind, array in (
+            ('x', found.images[part][:, None]),
+            ('y', found.labels[part].astype(numpy.int32)),
+        )
+    }
+    return ImageData(
+        name=official if verified else unverified_name(found.prefix or path.stem),
+        synthetic=False,
+        class_names=names if len(names) == n_classes else numbers,
+        source=str(path),
+        provenance={f'sha256_{name}': digest for name, digest in found.sha256.items()},
+        **parts,
+    )
