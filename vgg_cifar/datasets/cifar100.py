@@ -20,8 +20,9 @@ from vgg_cifar.datasets.unverified import unverified_name
 from vgg_cifar.errors import InputError, WorkFailed
 
 IMAGE_BYTES = 3 * 32 * 32
-PARTS = ('train', 'test')
 NAMES = 'fine_label_names.txt'
+# The arrays by ImageData's names, and the names of the classes.
+Contents = tuple[dict[str, Any], tuple[str, ...]]
 FOLDERS = ('cifar-100-binary', 'cifar-100-python')
 
 
@@ -50,9 +51,9 @@ def load(
 ) -> ImageData:
     """Return CIFAR-100 from `path` if given, else from the cache or a download into it.
 
-    `path` is the official binary or python archive, or the folder that one of them was unpacked to. Images are
-    uint8 (50,000 and 10,000, 3, 32, 32). Archives, and the python archive's files, have known MD5s. What has
-    other ones, and the binary archive's files, which have none, is marked as unverified.
+    `path` is the official binary or python archive, or the folder that one of them was unpacked to. Images
+    are uint8 (50,000 and 10,000, 3, 32, 32). Archives, and the python archive's files, have known MD5s. What
+    has other ones, and the binary archive's files, which have none, is marked as unverified.
 
     Raises:
         InputError: `path` does not hold CIFAR-100.
@@ -76,8 +77,8 @@ def load(
         known = release.python_md5
     else:
         raise InputError(
-            f'{path}: missing train.bin, test.bin and {NAMES}, or train, test and meta; give the official binary '
-            'or python archive, or the folder that it was unpacked to'
+            f'{path}: missing train.bin, test.bin and {NAMES}, or train, test and meta; give the official '
+            'binary or python archive, or the folder that it was unpacked to'
         )
     if path.is_file():
         verified = pooch.file_hash(str(path), alg='md5') == (known or release.binary_md5)
@@ -104,15 +105,13 @@ def _download(release: Release, folder: Path, say: Say) -> Path:
         return download(release.url, f'md5:{release.binary_md5}', folder, say)
     except WorkFailed as error:
         raise WorkFailed(
-            f'CIFAR-100 could not be had: {release.url}: {error}; get the archive on another machine and give it '
-            'with --from'
+            f'CIFAR-100 could not be had: {release.url}: {error}; get the archive on another machine and give '
+            'it with --from'
         ) from error
 
 
-def _from_binary(
-    files: dict[str, bytes], path: Path, release: Release
-) -> tuple[dict[str, Any], tuple[str, ...]]:
-    arrays = {}
+def _from_binary(files: dict[str, bytes], path: Path, release: Release) -> Contents:
+    arrays: dict[str, Any] = {}
     for part, rows in release.rows.items():
         size, found = rows * (2 + IMAGE_BYTES), len(files[f'{part}.bin'])
         if found != size:
@@ -123,10 +122,8 @@ def _from_binary(
     return arrays, _checked(names, f'{path}: {NAMES}')
 
 
-def _from_pickles(
-    files: dict[str, bytes], path: Path, release: Release
-) -> tuple[dict[str, Any], tuple[str, ...]]:
-    arrays = {}
+def _from_pickles(files: dict[str, bytes], path: Path, release: Release) -> Contents:
+    arrays: dict[str, Any] = {}
     for part, rows in release.rows.items():
         what = f'{path}: {part}'
         content = read_pickle(files[part], what)
@@ -136,11 +133,9 @@ def _from_pickles(
         if (
             not isinstance(labels, list)
             or len(labels) != rows
-            or not all(type(each) is int for each in labels)
+            or not all(type(label) is int and 0 <= label < 100 for label in labels)
         ):
-            raise InputError(f'{what}: fine_labels: expected a list of {rows} whole numbers')
-        if not all(0 <= label < 100 for label in labels):
-            raise InputError(f'{what}: fine_labels: found {min(labels)} to {max(labels)}, expected 0 to 99')
+            raise InputError(f'{what}: fine_labels: expected a list of {rows} whole numbers from 0 to 99')
         arrays |= _part(part, images, numpy.array(labels), what)
     names = read_pickle(files['meta'], f'{path}: meta').get('fine_label_names')
     return arrays, _checked(names, f'{path}: meta: fine_label_names')
@@ -154,7 +149,7 @@ def _part(part: str, images: numpy.ndarray, labels: numpy.ndarray, what: str) ->
 
 
 def _checked(names: object, what: str) -> tuple[str, ...]:
-    fine = isinstance(names, list) and len(names) == 100
-    if not fine or not all(isinstance(name, str) and name.isprintable() and name for name in names):  # type: ignore[attr-defined]
-        raise InputError(f'{what}: expected 100 names of classes; get it again')
-    return tuple(name[:100] for name in names)  # type: ignore[attr-defined]
+    texts = [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
+    if len(texts) != 100 or not all(text.isprintable() and 0 < len(text) < 100 for text in texts):
+        raise InputError(f'{what}: expected the 100 names of the classes; get it again')
+    return tuple(texts)

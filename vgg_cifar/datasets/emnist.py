@@ -46,8 +46,8 @@ def load(
 ) -> ImageData:
     """Return EMNIST balanced from `path` if given, else from the cache or a download into it.
 
-    `path` is the official archive of idx files, ``gzip.zip``, or a zip archive or folder of any other idx set,
-    which then has the name of its own files, here and wherever its numbers appear, and its own parts.
+    `path` is the official archive of idx files, ``gzip.zip``, or a zip archive or folder of any other idx
+    set, which then has the name of its own files, here and wherever its numbers appear, and its own parts.
     Images are uint8 (N, 1, 28, 28). In the official archive they lie on their sides, mirrored: they are
     turned upright. Another set's are taken as they are, unless its files have the official names.
 
@@ -77,8 +77,8 @@ def _download(release: Release, folder: Path, say: Say) -> Path:
         return download(release.url, f'sha256:{release.sha256}', folder, say)
     except WorkFailed as error:
         raise WorkFailed(
-            f'EMNIST could not be had: {release.url}: {error}; get gzip.zip on another machine and give it with '
-            '--from (another checksum than the known one is accepted there, and marked)'
+            f'EMNIST could not be had: {release.url}: {error}; get gzip.zip on another machine and give it '
+            'with --from (another checksum than the known one is accepted there, and marked)'
         ) from error
 
 
@@ -87,8 +87,8 @@ def _split(data: ImageData, found: IdxSet, release: Release) -> ImageData:
     for part, expected in (('train', release.train), ('test', release.test)):
         if len(found.labels[part]) != expected:
             raise InputError(
-                f'{data.source}: {PREFIX}: found {len(found.labels[part])} {part} images, expected {expected}; '
-                'get the archive again'
+                f'{data.source}: {PREFIX}: found {len(found.labels[part])} {part} images, expected '
+                f'{expected}; get the archive again'
             )
     train = numpy.random.RandomState(0).permutation(release.train)
     test = numpy.random.RandomState(1).permutation(release.test)

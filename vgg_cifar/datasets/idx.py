@@ -45,19 +45,17 @@ def _read(file: BinaryIO, what: str, shape: tuple[int | None, ...]) -> numpy.nda
     expected = bytes((0, 0, UINT8, len(shape)))
     if magic != expected:
         raise InputError(
-            f'{what}: found {magic.hex(" ") or "nothing"}, expected {expected.hex(" ")}, the start of an idx file '
-            f'of bytes with {len(shape)} axes; get the file again'
+            f'{what}: found {magic.hex(" ") or "nothing"}, expected {expected.hex(" ")}, the start of an idx '
+            f'file of bytes with {len(shape)} axes; get the file again'
         )
     header = file.read(4 * len(shape))
     found = tuple(int.from_bytes(header[4 * axis : 4 * axis + 4], 'big') for axis in range(len(shape)))
-    fits = all(
-        length == (length if wanted is None else wanted) for length, wanted in zip(found, shape, strict=True)
-    )
+    fits = all(wanted in (None, length) for length, wanted in zip(found, shape, strict=True))
     size = math.prod(found)
     if len(header) < 4 * len(shape) or not fits or not 0 < size <= MOST_BYTES:
-        wanted = ' x '.join('N' if length is None else str(length) for length in shape)
+        lengths = ' x '.join('N' if length is None else str(length) for length in shape)
         raise InputError(
-            f'{what}: found {" x ".join(map(str, found))} bytes, expected {wanted}, {MOST_BYTES} at most'
+            f'{what}: found {" x ".join(map(str, found))} bytes, expected {lengths}, {MOST_BYTES} at most'
         )
     require_memory(what, 2 * size)
     content = file.read(size)

@@ -1,4 +1,4 @@
-"""A data set in idx files: train, test and perhaps validation images and labels, in a folder or a zip archive."""
+"""A data set in idx files, in a folder or a zip archive: its parts, found by the names of the files."""
 
 import contextlib
 import hashlib
@@ -63,7 +63,7 @@ def read_idx_set(path: Path, prefix: str | None = None, size: int = 28) -> IdxSe
                 name = found[part, kind]
                 with files.open(name) as file:
                     arrays.append(read_idx(file, f'{path}: {name}', shape))
-                sha256[f'{part}_{kind.partition("-")[0]}'] = hashlib.sha256(arrays[-1]).hexdigest()
+                sha256[f'{part}_{kind.partition("-")[0]}'] = hashlib.sha256(arrays[-1].tobytes()).hexdigest()
             images[part], labels[part] = arrays
             if len(images[part]) != len(labels[part]):
                 raise InputError(

@@ -82,8 +82,8 @@ def _download(name: str, md5: str, addresses: tuple[str, ...], folder: Path, say
         except WorkFailed as error:
             failures.append(f'{address}: {first_line(error)}')
     raise WorkFailed(
-        f'MNIST could not be had: {"; ".join(failures)}; get the four files on another machine and give their '
-        'folder with --from'
+        f'MNIST could not be had: {"; ".join(failures)}; get the four files on another machine and give '
+        'their folder with --from'
     )
 
 
