@@ -105,8 +105,8 @@ def _download(release: Release, folder: Path, say: Say) -> Path:
         return download(release.url, f'md5:{release.binary_md5}', folder, say)
     except WorkFailed as error:
         raise WorkFailed(
-            f'CIFAR-100 could not be had: {release.url}: {error}; get the archive on another machine and give '
-            'it with --from'
+            f'CIFAR-100 could not be had: {release.url}: {error}; get the archive on another machine and '
+            'give it with --from'
         ) from error
 
 

@@ -48,6 +48,10 @@ MULTIPLE = (
 )
 
 
+# Of a comparison's variants: a level has one, a difference two, or four where one gain is taken off another.
+SIGNS = (1, -1, -1, 1)
+
+
 class Verdict(enum.Enum):
     """What became of a claim."""
 
@@ -137,7 +141,7 @@ def measure(folder: StudyFolder, comparison: Comparison) -> Measured:
         values = [_value(run, comparison) for run in pair]
         missing += [run.path.name for run, value in zip(pair, values, strict=True) if math.isnan(value)]
         if not any(map(math.isnan, values)):
-            pairs.append(values[0] - values[1] if len(values) == 2 else values[0])
+            pairs.append(sum(sign * value for sign, value in zip(SIGNS, values, strict=False)))
     claimed = comparison.low, comparison.high
     estimate = estimate_difference(pairs, claimed) if pairs else None
     return Measured(comparison, estimate, tuple(missing))
@@ -212,6 +216,8 @@ def _comparison_json(measured: Measured) -> dict[str, Any]:
     content: dict[str, Any] = {'of': comparison.of.label}
     if not isinstance(comparison, Level):
         content['against'] = comparison.against.label
+    if isinstance(comparison, Difference) and comparison.beyond:
+        content['beyond'] = [variant.label for variant in comparison.beyond]
     if isinstance(comparison, TimeRatio):
         content |= {'effect_is': f'ratio of seconds per {comparison.per}'}
     else:

@@ -3,7 +3,16 @@
 import math
 
 from vgg_cifar.reporting.verdicts import Measured, Verdict
-from vgg_cifar.studies.study import OVER, Column, Figure, GradientFigure, LayerPictures, Level, TimeRatio
+from vgg_cifar.studies.study import (
+    OVER,
+    Column,
+    Difference,
+    Figure,
+    GradientFigure,
+    LayerPictures,
+    Level,
+    TimeRatio,
+)
 
 MINUS = '\N{MINUS SIGN}'
 SPACE = '\N{NO-BREAK SPACE}'
@@ -39,7 +48,11 @@ def sides(measured: Measured) -> str:
     if isinstance(comparison, Level):
         return comparison.of.label
     between = '÷' if isinstance(comparison, TimeRatio) else MINUS
-    return f'{comparison.of.label} {between} {comparison.against.label}'
+    text = f'{comparison.of.label} {between} {comparison.against.label}'
+    if isinstance(comparison, Difference) and comparison.beyond:
+        more, less = comparison.beyond
+        return f'({text}) {MINUS} ({more.label} {MINUS} {less.label})'
+    return text
 
 
 def quantity(measured: Measured) -> str:

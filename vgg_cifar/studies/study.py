@@ -184,7 +184,8 @@ class Timing:
 class Difference:
     """`of` minus `against` in a quantity of the log, claimed to lie between `low` and `high`.
 
-    `over`, a key of `OVER`, says what becomes of the epochs.
+    `over`, a key of `OVER`, says what becomes of the epochs. With a pair `beyond`, the same difference of
+    that pair is taken off: how much more the one pair gains than the other.
     """
 
     quantity: Quantity
@@ -193,11 +194,12 @@ class Difference:
     over: str = 'last'
     low: float = 0.0
     high: float = math.inf
+    beyond: tuple[Variant, ...] = ()
 
     @property
     def variants(self) -> tuple[Variant, ...]:
-        """The sides."""
-        return self.of, self.against
+        """The sides, and those of the other pair."""
+        return self.of, self.against, *self.beyond
 
 
 @dataclass(frozen=True)
@@ -378,7 +380,7 @@ def _flat(changed: Mapping[str, Any], base: Settings) -> Iterator[tuple[str, Any
     """Yield changed settings, and of those that hold several options the options that differ."""
     for name, value in changed.items():
         if isinstance(value, dict):
-            before = getattr(base, name)
+            before = base.to_json()[name]
             yield from ((key, each) for key, each in value.items() if before.get(key) != each)
         else:
             yield name, value
