@@ -2,19 +2,23 @@
 
 import argparse
 import dataclasses
+import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
 from vgg_cifar.accelerators.functions import COMPUTE
+from vgg_cifar.atomic import write_json
 from vgg_cifar.cli import exit_status
 from vgg_cifar.errors import InputError
-from vgg_cifar.reporting import report
-from vgg_cifar.studies import STUDIES, get_study
+from vgg_cifar.reporting import convolution_costs, index, report
+from vgg_cifar.reporting.convolution_costs import COSTS
+from vgg_cifar.studies import STUDIES, convolution_implementations, get_study
 from vgg_cifar.studies.study import Figure, Study
-from vgg_cifar.studies.study_folder import StudyFolder
+from vgg_cifar.studies.study_folder import INDEX, StudyFolder
 from vgg_cifar.sweeps import serial
+from vgg_cifar.sweeps.convolution_costs import measure
 from vgg_cifar.training.device import get_device
 from vgg_cifar.training.train import check_compute, load_data
 
@@ -23,9 +27,13 @@ EXAMPLES = """examples:
   vgg-cifar reproduce ie598 --scale quick --data CIFAR10.hdf5            about an hour, real images
   vgg-cifar reproduce ie598 --figure 6 --data CIFAR10.hdf5 --seeds 3     one figure, with error bars
   vgg-cifar reproduce ie598 --scale full --data CIFAR10.hdf5 -d 0        the report's own scale, on a GPU
+  vgg-cifar reproduce mnist_convnetjs --scale full --data MNIST.hdf5     another report
+  vgg-cifar reproduce all --scale smoke                                  every report, and an index over them
 
 A run is named after its settings, its seed and its images: the same command again skips what is finished
 and resumes what is not, and figures that share a run share its folder."""
+
+ALL = 'all'
 
 
 def compare(report: str, *figures: str, description: str) -> NoReturn:
@@ -43,7 +51,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the report, the figures and the options."""
     parser.description = "Rebuilds a report's figures, from the images to the page."
     parser.epilog = EXAMPLES
-    parser.add_argument('report', metavar='REPORT', help=f'which report: {", ".join(STUDIES)}')
+    parser.add_argument(
+        'report',
+        metavar='REPORT',
+        help=f'which report: {", ".join(STUDIES)}; {convolution_implementations.ID}; or {ALL} of these',
+    )
     parser.add_argument(
         '--figure',
         dest='figures',
@@ -62,9 +74,10 @@ def _add_options(parser: argparse.ArgumentParser, scale: str) -> None:
     )
     parser.add_argument(
         '--data',
-        default='shapes10',
+        type=Path,
         metavar='FILE.hdf5',
-        help='images (CIFAR10.hdf5.md; default: shapes10, synthetic)',
+        help="images (CIFAR10.hdf5.md), or a folder that holds the report's file, such as MNIST.hdf5 "
+        '(default: synthetic images)',
     )
     parser.add_argument(
         '--seeds', type=int, metavar='N', help="runs per variant, seeds 0 to N - 1 (default: the scale's)"
@@ -81,8 +94,37 @@ def _add_options(parser: argparse.ArgumentParser, scale: str) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Train what is missing, then build the page and print its path."""
-    study = get_study(arguments.report)
+    """Train and measure what is missing, build the page, or all pages and their index, and print its path."""
+    if arguments.report == ALL:
+        print(_all(arguments))
+    else:
+        print(_one(arguments.report, arguments, arguments.out))
+    return 0
+
+
+def _all(arguments: argparse.Namespace) -> Path:
+    if arguments.figures:
+        raise InputError('--figure is for one report; leave it out with all')
+    if arguments.data is not None and not arguments.data.is_dir():
+        raise InputError(
+            f'--data is {arguments.data}; with all, expected a folder that holds a file for each report'
+        )
+    for study in STUDIES.values():
+        # What one of them cannot take is said before the first has run for hours.
+        study.base.replace(compute=arguments.compute)
+    out = arguments.out or Path('results') / ALL / arguments.scale
+    for report_id in (*STUDIES, convolution_implementations.ID):
+        print(f'{report_id}:', flush=True)
+        print(_one(report_id, arguments, out / report_id), flush=True)
+    return index.build(out)
+
+
+def _one(report_id: str, arguments: argparse.Namespace, out: Path | None) -> Path:
+    """Do one report into `out`; return its page."""
+    out = out or Path('results') / report_id / arguments.scale
+    if report_id == convolution_implementations.ID:
+        return _convolutions(arguments.scale, out)
+    study = get_study(report_id)
     figures = choose_figures(study, arguments.figures)
     scale = study.scales[arguments.scale]
     seeds = scale.seeds if arguments.seeds is None else arguments.seeds
@@ -90,15 +132,40 @@ def run(arguments: argparse.Namespace) -> int:
         raise InputError(f'--seeds is {seeds}; expected at least 1')
 
     check_compute(arguments.compute, get_device(arguments.device))
-    data = load_data(study.base.replace(**{**scale.settings, 'data': arguments.data}))
-    out = arguments.out or Path('results') / study.id / arguments.scale
-    compute = arguments.compute
-    folder = StudyFolder(out, study, arguments.scale, seeds, data.identity, compute).save()
+    settings = study.base.replace(**scale.settings, compute=arguments.compute)
+    data = load_data(settings.replace(data=str(data_source(study, arguments.data))))
+    if data.x_validation is None and not settings.validation_size:
+        raise InputError(
+            f'{data.source}: {study.id} at {arguments.scale} scale needs a validation part, and there is '
+            f'none; `vgg-cifar data {study.images.name}` makes a file that has one'
+        )
+    folder = StudyFolder(out, study, arguments.scale, seeds, data.identity, arguments.compute).save()
     print(f'{folder.caption()}: {scale.about}', flush=True)
     # The folder may hold more seeds, which are shown; what is trained is what was asked for.
     serial.run_all(figures, dataclasses.replace(folder, seeds=seeds), arguments.device, data)
-    print(report.build(folder))
-    return 0
+    return report.build(folder)
+
+
+def _convolutions(scale: str, out: Path) -> Path:
+    """Measure convolutions, unless that has been done at this scale; return the page."""
+    sweep = convolution_implementations.SCALES[scale]
+    costs, wanted = out / COSTS, {'study': convolution_implementations.ID, 'scale': scale}
+    if (out / INDEX).exists():
+        found = json.loads((out / INDEX).read_text())
+        if found != wanted:
+            raise InputError(f'{out}: holds {found}, not {wanted}; choose another -o')
+    print(f'{len(sweep.all_sizes())} sizes, {sweep.rounds} rounds: {sweep.about}', flush=True)
+    if not costs.exists():
+        write_json(costs, measure(sweep))
+        write_json(out / INDEX, wanted)
+    return convolution_costs.build(out)
+
+
+def data_source(study: Study, given: Path | None) -> Path | str:
+    """Return where a study's images are: the given file, its own file in the given folder, or synthetic."""
+    if given is None:
+        return study.images.synthetic
+    return given / study.images.file if given.is_dir() else given
 
 
 def choose_figures(study: Study, ids: Sequence[str] | None) -> tuple[Figure, ...]:

@@ -4,12 +4,10 @@ import base64
 from pathlib import Path
 from typing import Any
 
-import jinja2
-
-from vgg_cifar.atomic import replacing, write_json
+from vgg_cifar.atomic import write_json
 from vgg_cifar.reporting import figures, tables, verdicts, wording
+from vgg_cifar.reporting.pages import render
 from vgg_cifar.reporting.verdicts import Judgement, Verdict, judge
-from vgg_cifar.studies.study import Claim
 from vgg_cifar.studies.study_folder import StudyFolder
 
 NO_PART_OF_A_RUN = ('data', 'seed')
@@ -33,6 +31,7 @@ def build(folder: StudyFolder) -> Path:
         'study': folder.study,
         'caption': folder.caption(),
         'judgements': judgements,
+        'called': {figure.id: figure.called or figure.id for figure in folder.study.figures},
         'counts': {verdict: sum(each.verdict is verdict for each in judgements) for verdict in Verdict},
         'sections': _sections(folder, judgements),
         'elsewhere': [each for each in judgements if not each.claim.figures],
@@ -43,29 +42,14 @@ def build(folder: StudyFolder) -> Path:
         'runs': _runs(folder),
         'environments': _environments(folder),
     }
-    templates = jinja2.Environment(
-        loader=jinja2.PackageLoader('vgg_cifar.reporting', '.'),
-        autoescape=jinja2.select_autoescape(('html',)),
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    templates.globals |= {'wording': wording, 'tables': tables, 'is_claim': _is_claim}
-    path = folder.path / 'report.html'
-    for name in ('report.md', 'report.html'):
-        with replacing(folder.path / name) as partial:
-            partial.write_text(templates.get_template(name).render(content), encoding='utf-8')
-    return path
-
-
-def _is_claim(judgement: Judgement) -> bool:
-    """Whether it is judged by runs, not by counting."""
-    return isinstance(judgement.claim, Claim)
+    return render(folder.path, 'report', content)
 
 
 def _claims(folder: StudyFolder, judgements: list[Judgement]) -> dict[str, Any]:
     return {
         'study': folder.study.id,
+        'title': folder.study.title,
+        'caption': folder.caption(),
         'scale': folder.scale,
         'seeds': folder.seeds,
         'compute': folder.compute,

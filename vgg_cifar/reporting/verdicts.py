@@ -22,6 +22,7 @@ from vgg_cifar.studies.study import (
     CheckedTable,
     Claim,
     Comparison,
+    CostRatio,
     Difference,
     Level,
     Quantity,
@@ -48,6 +49,7 @@ MULTIPLE = (
 )
 
 
+RATIOS = (TimeRatio, CostRatio)
 # Of a comparison's variants: a level has one, a difference two, or four where one gain is taken off another.
 SIGNS = (1, -1, -1, 1)
 
@@ -135,6 +137,8 @@ def measure(folder: StudyFolder, comparison: Comparison) -> Measured:
     """Estimate a comparison's effect from the pairs that are finished."""
     if isinstance(comparison, TimeRatio):
         return _measure_times(folder, comparison)
+    if isinstance(comparison, CostRatio):
+        raise TypeError(f'{comparison}: a cost is not in a study of runs')
     pairs, missing = [], []
     runs = zip(*(folder.runs(variant) for variant in comparison.variants), strict=True)
     for pair in runs:
@@ -218,8 +222,8 @@ def _comparison_json(measured: Measured) -> dict[str, Any]:
         content['against'] = comparison.against.label
     if isinstance(comparison, Difference) and comparison.beyond:
         content['beyond'] = [variant.label for variant in comparison.beyond]
-    if isinstance(comparison, TimeRatio):
-        content |= {'effect_is': f'ratio of seconds per {comparison.per}'}
+    if isinstance(comparison, RATIOS):
+        content |= {'effect_is': f'ratio of {comparison.what}'}
     else:
         is_level = isinstance(comparison, Level)
         points = '%' if is_level else 'points'

@@ -2,7 +2,7 @@
 
 import math
 
-from vgg_cifar.reporting.verdicts import Measured, Verdict
+from vgg_cifar.reporting.verdicts import RATIOS, Measured, Verdict
 from vgg_cifar.studies.study import (
     OVER,
     Column,
@@ -11,7 +11,6 @@ from vgg_cifar.studies.study import (
     GradientFigure,
     LayerPictures,
     Level,
-    TimeRatio,
 )
 
 MINUS = '\N{MINUS SIGN}'
@@ -47,7 +46,7 @@ def sides(measured: Measured) -> str:
     comparison = measured.comparison
     if isinstance(comparison, Level):
         return comparison.of.label
-    between = '÷' if isinstance(comparison, TimeRatio) else MINUS
+    between = '÷' if isinstance(comparison, RATIOS) else MINUS
     text = f'{comparison.of.label} {between} {comparison.against.label}'
     if isinstance(comparison, Difference) and comparison.beyond:
         more, less = comparison.beyond
@@ -58,8 +57,8 @@ def sides(measured: Measured) -> str:
 def quantity(measured: Measured) -> str:
     """Say in what."""
     comparison = measured.comparison
-    if isinstance(comparison, TimeRatio):
-        return f'seconds per {comparison.per}, as a ratio'
+    if isinstance(comparison, RATIOS):
+        return f'{comparison.what}, as a ratio'
     points = '%' if isinstance(comparison, Level) else 'points'
     unit = f', in {points}' if comparison.quantity.unit == '%' else ''
     return f'{comparison.quantity.label}, {OVER[comparison.over]}{unit}'
@@ -68,7 +67,7 @@ def quantity(measured: Measured) -> str:
 def claimed(measured: Measured) -> str:
     """Say where the effect is claimed to lie."""
     low, high = measured.claimed
-    least = 0.0 if isinstance(measured.comparison, TimeRatio) else -math.inf
+    least = 0.0 if isinstance(measured.comparison, RATIOS) else -math.inf
     if high == math.inf:
         return f'above {_plain(low)}'
     return f'below {_plain(high)}' if low <= least else f'{_plain(low)} to {_plain(high)}'
@@ -79,7 +78,7 @@ def effect(measured: Measured) -> str:
     estimate = measured.estimate
     if estimate is None:
         return NONE
-    if isinstance(measured.comparison, TimeRatio):
+    if isinstance(measured.comparison, RATIOS):
         return with_error(estimate.effect, estimate.error, digits=3)
     error = f' ± {number(estimate.error)}' if estimate.n > 1 else ''
     return number(estimate.effect, sign=not isinstance(measured.comparison, Level)) + error
@@ -90,8 +89,8 @@ def summary(measured: Measured) -> str:
     comparison = measured.comparison
     if measured.estimate is None:
         return f'{sides(measured)}: not run'
-    if isinstance(comparison, TimeRatio):
-        what = f'time per {comparison.per}, ratio'
+    if isinstance(comparison, RATIOS):
+        what = f'{comparison.what}, ratio'
     else:
         what = (
             f'{comparison.quantity.label}{"" if comparison.over == "last" else ", " + OVER[comparison.over]}'
@@ -104,7 +103,7 @@ def interval(measured: Measured) -> str:
     estimate = measured.estimate
     if estimate is None or estimate.n < 2:
         return NONE
-    ratio = isinstance(measured.comparison, TimeRatio)
+    ratio = isinstance(measured.comparison, RATIOS)
     digits = 3 if ratio else 1
     signed = not ratio and not isinstance(measured.comparison, Level)
     ends = (number(end, digits, sign=signed) for end in (estimate.low, estimate.high))

@@ -20,5 +20,8 @@ STUDIES = {
 def get_study(name: str) -> Study:
     """Return the study of a report; an InputError lists those there are."""
     if name not in STUDIES:
-        raise InputError(f'{name!r} is not a study; expected one of {", ".join(STUDIES)}')
+        raise InputError(
+            f'{name!r} is not a study; expected one of {", ".join(STUDIES)}, convolution_implementations or '
+            f'all'
+        )
     return STUDIES[name]

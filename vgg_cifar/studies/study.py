@@ -237,8 +237,64 @@ class TimeRatio:
         """The sides."""
         return self.of, self.against
 
+    @property
+    def what(self) -> str:
+        """What the ratio is of."""
+        return f'seconds per {self.per}'
 
-Comparison = Difference | Level | TimeRatio
+
+@dataclass(frozen=True)
+class Size:
+    """Of a convolution: images, channels in and out, height and width of image and of kernel."""
+
+    batch: int
+    channels: int
+    image: int
+    kernel: int
+
+    @property
+    def out(self) -> int:
+        """Height and width of the result."""
+        return self.image - self.kernel + 1
+
+    @property
+    def label(self) -> str:
+        """In words."""
+        images = f'{self.batch} x {self.channels} x {self.image} x {self.image}'
+        return f'{images}, kernel {self.kernel} x {self.kernel}'
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Of a convolution's implementation at a size, forwards or backwards."""
+
+    implementation: str
+    size: Size
+    backward: bool
+
+    @property
+    def label(self) -> str:
+        """In words."""
+        return f'{self.implementation} {"backwards" if self.backward else "forwards"} at {self.size.label}'
+
+
+@dataclass(frozen=True)
+class CostRatio:
+    """The time or peak memory of `of` over that of `against`, claimed to lie between `low` and `high`."""
+
+    what: str
+    of: Cost
+    against: Cost
+    low: float = 1.0
+    high: float = math.inf
+
+    @property
+    def variants(self) -> tuple[Variant, ...]:
+        """None: no run is behind it."""
+        return ()
+
+
+Comparison = Difference | Level | TimeRatio | CostRatio
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,14 @@ from vgg_cifar.training.settings import Settings
 INDEX = 'study.json'
 
 
+def study_id(path: Path) -> str | None:
+    """Return which study the folder at `path` says to hold; None where it does not say."""
+    try:
+        return json.loads((path / INDEX).read_text())['study']
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
 @dataclass(frozen=True)
 class StudyFolder:
     """One study at one scale on one data set, computed in one type.

@@ -1,0 +1,53 @@
+"""One page over several studies: all their claims with their verdicts."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from vgg_cifar.errors import InputError
+from vgg_cifar.reporting.pages import render
+from vgg_cifar.reporting.verdicts import Verdict
+
+CLAIMS = 'claims.json'
+
+
+def study_folders(path: Path) -> list[Path]:
+    """Return the folders in `path` that hold a study, by name."""
+    return sorted(index.parent for index in path.glob('*/study.json'))
+
+
+def build(path: Path) -> Path:
+    """Write index.html and index.md into `path` from the claims.json of each study's folder in it.
+
+    Returns:
+        Path: of the page.
+
+    Raises:
+        InputError: there is no study, or a claims.json is not readable.
+
+    """
+    studies = [_study(folder) for folder in study_folders(path)]
+    if not studies:
+        raise InputError(f'{path}: no study in it; expected folders made by `vgg-cifar reproduce`')
+    claims = [{**claim, 'study': study} for study in studies for claim in study['claims']]
+    verdicts = [claim['verdict'] for claim in claims]
+    counts = {verdict: verdicts.count(verdict) for verdict in Verdict}
+    return render(path, 'index', {'studies': studies, 'claims': claims, 'counts': counts, 'of': _of})
+
+
+def _study(folder: Path) -> dict[str, Any]:
+    path = folder / CLAIMS
+    try:
+        content = json.loads(path.read_text())
+        claims = [{**claim, 'verdict': Verdict(claim['verdict'])} for claim in content['claims']]
+        facts = {name: content[name] for name in ('study', 'title', 'caption', 'scale', 'seeds', 'data')}
+        return {**facts, 'folder': folder.name, 'claims': claims}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f'{path}: not readable ({error!r}); `vgg-cifar report {folder}` writes it anew'
+        ) from None
+
+
+def _of(study: dict[str, Any], verdict: Verdict) -> int:
+    """Count a study's claims that have this verdict."""
+    return sum(claim['verdict'] is verdict for claim in study['claims'])
