@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from vgg_cifar.studies import STUDIES
-from vgg_cifar.studies.study import Arithmetic, Claim, Difference, Quantity, Scale, TimeRatio, Variant
+from vgg_cifar.studies.study import Arithmetic, Claim, Figure, Quantity, Scale, TimeRatio, Variant
 from vgg_cifar.studies.study_folder import StudyFolder
 
 SOME = STUDIES['ie598']
@@ -42,6 +42,23 @@ def test_an_id_says_what_a_variant_changes():
     assert run.id.rpartition('-')[0] == 'epochs-14-lr-0.1-augment-flip+median-seed3'
 
 
+def test_an_id_says_which_of_several_options_a_variant_changes():
+    study = STUDIES['mnist_convnetjs']
+    options = {**study.base.model_options, 'channels': (4, 16), 'size': 3}
+    run = study.run(Variant('odd', {'model_options': options}), 'full', 0, 'x', 'f', 'float32')
+    assert run.id.rpartition('-')[0] == 'channels-4+16-size-3-seed0'
+
+
+def test_report_r1s_runs_keep_their_names():
+    """Recorded runs lie in folders of these names: a changed digest would lose them."""
+    ids = [run.id for run in runs(SOME, 'quick', compute='bfloat16')]
+    assert (ids[0], ids[-1]) == (
+        'depth-A-batch_norm-False-dropout-0.0-seed0-20b4925d89',
+        'batch_norm-False-dropout-0.0-seed0-76f2ba30a1',
+    )
+    assert len(ids) == 25
+
+
 def test_an_unknown_setting_in_a_variant_is_an_error():
     with pytest.raises(TypeError):
         SOME.run(Variant('odd', {'colour': 'red'}), 'full', 0, 'x', 'f', 'float32')
@@ -71,7 +88,12 @@ def test_every_study_is_whole(study):
     for figure in study.figures:
         labels = [variant.label for variant in figure.variants]
         assert len(labels) == len(set(labels))
-        assert figure.says and figure.choices and figure.panels
+        assert figure.says and figure.choices
+        assert bool(figure.panels) is (type(figure) is Figure)
+        ids = [column.id for column in figure.columns]
+        assert len(ids) == len(set(ids))
+        for column in figure.columns:
+            assert set(column.reported) <= set(labels)
     assert len({claim.id for claim in study.claims}) == len(study.claims)
     has_run = {run.id for run in runs(study)}
     for claim in study.claims:
@@ -82,8 +104,10 @@ def test_every_study_is_whole(study):
         assert isinstance(claim, Claim) and claim.comparisons and claim.figures
         checked = [each for check in claim.checks for each in check.comparisons]
         for comparison in (*claim.comparisons, *checked):
-            assert comparison.low < comparison.high and comparison.of is not comparison.against
-            sides = comparison.of, comparison.against
+            sides = comparison.variants
+            assert comparison.low < comparison.high and len({variant.label for variant in sides}) == len(
+                sides
+            )
             if isinstance(comparison, TimeRatio):
                 assert set(map(id, sides)) <= set(map(id, comparison.timing.variants))
                 continue
@@ -95,8 +119,8 @@ def test_every_study_is_whole(study):
             for variant in figures[figure].variants
         }
         for comparison in claim.comparisons:
-            if isinstance(comparison, Difference):
-                for variant in (comparison.of, comparison.against):
+            if not isinstance(comparison, TimeRatio):
+                for variant in comparison.variants:
                     assert study.run(variant, 'full', 0, 'x', 'f' * 64, 'float32').id in own
 
 

@@ -1,5 +1,7 @@
 """Optimizers by Chainer's names."""
 
+import math
+
 import chainer
 import numpy
 import pytest
@@ -68,3 +70,99 @@ def test_weight_decay_is_chainers_hook():
     model.b.grad = numpy.zeros_like(model.b.array)
     optimizer.update()
     numpy.testing.assert_allclose(model.W.array, before * (1 - 0.1 * 0.5), rtol=1e-6)
+
+
+# Report R4's own equations, for one parameter and the gradients g of each step. It gives no epsilon.
+EPS = 1e-8
+
+
+def adagrad_of_the_report(gradients, lr):
+    """Equation 2: epsilon inside the root."""
+    w, s = 0.0, 0.0
+    for g in gradients:
+        s += g * g
+        w -= lr / math.sqrt(s + EPS) * g
+        yield w
+
+
+def rmsprop_of_the_report(gradients, lr, beta=0.9):
+    """Equation 3: epsilon inside the root."""
+    w, s = 0.0, 0.0
+    for g in gradients:
+        s = beta * s + (1 - beta) * g * g
+        w -= lr / math.sqrt(s + EPS) * g
+        yield w
+
+
+def adam_of_the_report(gradients, lr, alpha=0.9, beta=0.999, corrected=False, outside=False):
+    """Equation 4: no bias correction, epsilon inside the root; or as Chainer (and Kingma and Ba) do."""
+    w, m, s = 0.0, 0.0, 0.0
+    for t, g in enumerate(gradients, start=1):
+        m = alpha * m + (1 - alpha) * g
+        s = beta * s + (1 - beta) * g * g
+        rate = lr * (math.sqrt(1 - beta**t) / (1 - alpha**t) if corrected else 1)
+        w -= rate * m / (math.sqrt(s) + EPS if outside else math.sqrt(s + EPS))
+        yield w
+
+
+def chainers(name, gradients, lr, options):
+    """The parameter after each step of Chainer's rule, in float64."""
+    link = chainer.Link()
+    with link.init_scope():
+        link.w = chainer.Parameter(numpy.zeros(1))
+    optimizer = optimizers.build(name, link, lr, options, 0)
+    for g in gradients:
+        link.w.grad = numpy.array([g])
+        optimizer.update()
+        yield float(link.w.array[0])
+
+
+LARGE = [0.5, -0.2, 0.3, 0.8, -0.4] * 4
+# Far below the root of epsilon, where its place decides.
+TINY = [1e-6 * g for g in LARGE]
+INSIDE = {'alpha': 0.9, 'eps_inside_sqrt': True}
+
+
+@pytest.mark.parametrize('gradients', [LARGE, TINY])
+def test_rmsprop_as_the_study_runs_it_is_the_reports_equation(gradients):
+    found = list(chainers('rmsprop', gradients, 0.001, INSIDE))
+    numpy.testing.assert_allclose(found, list(rmsprop_of_the_report(gradients, 0.001)), rtol=1e-9)
+
+
+def test_rmsprop_by_default_differs_by_where_epsilon_is():
+    """Outside the root it is nothing beside usual gradients, and inside it holds back tiny ones."""
+    options = {'alpha': 0.9}
+    large, tiny = (list(chainers('rmsprop', each, 0.001, options)) for each in (LARGE, TINY))
+    numpy.testing.assert_allclose(large, list(rmsprop_of_the_report(LARGE, 0.001)), rtol=1e-6)
+    assert abs(tiny[0]) > 50 * abs(next(rmsprop_of_the_report(TINY, 0.001)))
+
+
+def test_adagrad_differs_by_where_epsilon_is():
+    numpy.testing.assert_allclose(
+        list(chainers('adagrad', LARGE, 0.01, {'eps': EPS})),
+        list(adagrad_of_the_report(LARGE, 0.01)),
+        rtol=1e-6,
+    )
+    tiny = next(chainers('adagrad', TINY, 0.01, {'eps': EPS}))
+    assert abs(tiny) > 50 * abs(next(adagrad_of_the_report(TINY, 0.01)))
+
+
+@pytest.mark.parametrize('gradients', [LARGE, TINY])
+def test_adam_is_the_reports_with_bias_correction_and_epsilon_outside(gradients):
+    found = list(chainers('adam', gradients, 0.001, {}))
+    expected = list(adam_of_the_report(gradients, 0.001, corrected=True, outside=True))
+    numpy.testing.assert_allclose(found, expected, rtol=1e-9)
+
+
+def test_without_bias_correction_adams_first_step_is_three_times_as_long_and_its_later_ones_the_same():
+    """(1 - 0.9) / sqrt(1 - 0.999) = 3.16 times the learning rate, where the correction makes it 1."""
+    written = next(adam_of_the_report(LARGE, 0.001))
+    found = next(chainers('adam', LARGE, 0.001, {}))
+    assert found == pytest.approx(-0.001, rel=1e-6)
+    assert written / found == pytest.approx(0.1 / math.sqrt(0.001), rel=1e-4)
+    long = LARGE * 500
+    steps = [
+        numpy.diff(list(rule))[-1]
+        for rule in (adam_of_the_report(long, 0.001), chainers('adam', long, 0.001, {}))
+    ]
+    assert steps[0] == pytest.approx(steps[1], rel=1e-3)

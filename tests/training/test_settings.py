@@ -1,6 +1,7 @@
 """Settings, from the command line and back."""
 
 import argparse
+import dataclasses
 import json
 
 import pytest
@@ -84,3 +85,60 @@ def test_digest_names_the_settings_the_seed_and_the_images_but_not_where_they_li
     assert Settings(data='b.hdf5').digest('f' * 64) == base
     assert Settings(data='a.hdf5').digest('e' * 64) != base
     assert len({Settings(seed=seed).digest('f') for seed in range(5)} | {Settings(epochs=3).digest('f')}) == 6
+
+
+def test_a_new_setting_leaves_old_runs_their_digest():
+    @dataclasses.dataclass(frozen=True)
+    class Later(Settings):
+        new: int = 7
+
+    for changes in ({}, {'depth': 'D', 'seed': 2}, {'model': 'mlp', 'model_options': {'hidden': 3}}):
+        assert Later(**changes).digest('f') == Settings(**changes).digest('f')
+    assert Later(new=8).digest('f') != Settings().digest('f')
+
+
+def test_another_family_has_its_options_and_none_of_vggs_flags():
+    settings = parse(
+        '--model', 'conv_pool', '--model-options', 'channels=4,8', 'pad=2', 'bias=0.1', 'pools=2,'
+    )
+    options = {'channels': (4, 8), 'pad': 2, 'bias': 0.1, 'pools': (2,)}
+    assert settings == Settings(model='conv_pool', model_options=options)
+    written = json.loads(json.dumps(settings.to_json()))
+    assert Settings.from_json(written, 'settings.json') == settings
+    assert not {'depth', 'dropout', 'pooling', 'filter_size', 'batch_norm'} & set(written)
+    words = parse('--model', 'reduction_cnn', '--model-options', 'reduction=striding', 'doubling=True')
+    assert words.model_options == {'reduction': 'striding', 'doubling': True}
+
+
+@pytest.mark.parametrize(
+    'changes, message',
+    [
+        ({'model': 'mlp', 'depth': 'D'}, '--depth is for --model vgg; mlp takes --model-options hidden='),
+        (
+            {'model': 'mlp', 'model_options': {'depth': 1}},
+            "mlp has no 'depth'; expected one of hidden, units",
+        ),
+        (
+            {'model_options': {'depth': 'D'}},
+            "vgg has no 'depth'; expected the flags of vgg: depth, batch_norm",
+        ),
+        ({'model': 'resnet'}, '--model is resnet; expected one of'),
+        (
+            {'model': 'residual_vgg', 'compute': 'bfloat16'},
+            '--compute is bfloat16; expected float32 for --model',
+        ),
+        ({'crop': 0}, '--crop is 0; expected at least 1'),
+        ({'random_erasing': 1.5}, '--random-erasing is 1.5; expected from 0'),
+        ({'log_steps': 0}, '--log-steps is 0'),
+    ],
+)
+def test_bad_models_and_transforms_are_named(changes, message):
+    with pytest.raises(InputError, match=message):
+        Settings(**changes)
+
+
+@pytest.mark.parametrize('word', ['blocks', '=5', 'blocks='])
+def test_an_option_needs_a_name_and_a_value(word, capsys):
+    with pytest.raises(SystemExit):
+        parse('--model', 'residual_vgg', '--model-options', word)
+    assert 'is not NAME=VALUE' in capsys.readouterr().err

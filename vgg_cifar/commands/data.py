@@ -63,9 +63,10 @@ def run(arguments: argparse.Namespace) -> int:
         _say(f'drew {arguments.preview}')
     hdf5.write(out, data, arguments.overwrite)
     shape = ' x '.join(str(length) for length in data.image_shape)
+    name = '' if data.name == arguments.name else f'{data.name}, '
     validation = '' if data.x_validation is None else f', {len(data.x_validation)} validation'
     print(
-        f'wrote {out}: {data.name}, {len(data.x_train)} training{validation} and {len(data.x_test)} test '
+        f'wrote {out}: {name}{len(data.x_train)} training{validation} and {len(data.x_test)} test '
         f'images of {shape} ({data.x_train.dtype}), {data.n_classes} classes, sha256 {data.fingerprint}'
     )
     return 0

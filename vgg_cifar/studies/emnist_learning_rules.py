@@ -275,7 +275,7 @@ BIG_RATE = Claim(
 )
 BN_HURTS = Claim(
     'R4.bn-hurts',
-    ('table-5',),
+    ('table-5', 'table-4'),
     'Batch normalisation after the fully connected layers lowers the accuracy under all three rules.',
     'The maximum validation accuracy is lower with it behind the hidden layers, for SGD, RMSProp and Adam.',
     tuple(Difference(VALIDATION, WITHOUT[rule], NORMALISED['hidden'][rule], 'max') for rule in WITHOUT),

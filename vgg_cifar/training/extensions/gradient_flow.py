@@ -53,7 +53,9 @@ class GradientFlow(Extension):
             self._sums, self._steps = dict.fromkeys(self._layers, 0.0), 0
 
     def serialize(self, serializer: chainer.AbstractSerializer) -> None:
-        # As Chainer's LogReport keeps its log.
+        # As Chainer's LogReport keeps its log and its trigger.
+        if hasattr(self._writes, 'serialize'):
+            self._writes.serialize(serializer['writes'])
         state = {'entries': self._entries, 'sums': {name: float(v) for name, v in self._sums.items()}}
         text = serializer('state', json.dumps(state))
         self._steps = int(serializer('steps', self._steps))
