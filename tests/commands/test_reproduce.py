@@ -165,6 +165,104 @@ def test_bad_usage_is_one_line(images, tmp_path, arguments, message):
     assert not (tmp_path / 'out').exists()
 
 
+def grey(path, validation=True):
+    """A file of 28x28 grey images in 12 classes, enough for smoke scale."""
+    random = numpy.random.RandomState(0)
+    parts = {'train': 400, 'test': 100, 'validation': 50 if validation else 0}
+    with h5py.File(path, 'w') as file:
+        for part, count in parts.items():
+            if count:
+                file[f'X_{part}'] = random.randint(0, 256, (count, 1, 28, 28)).astype('u1')
+                file[f'Y_{part}'] = numpy.arange(count, dtype='i4') % 12
+        file.attrs['name'] = 'grey'
+    return path
+
+
+def test_another_report_trains_its_own_networks_on_its_own_file(tmp_path):
+    """A folder stands for the report's file in it."""
+    grey(tmp_path / 'EMNIST-BALANCED.hdf5')
+    command = ('-m', 'vgg_cifar', 'reproduce', 'emnist_learning_rules', '--scale', 'smoke')
+    out = tmp_path / 'out'
+    result = python(*command, '--figure', 'table-6', '--data', tmp_path, '-o', out)
+    assert result.returncode == 0, result.stderr
+    assert 'grey, 200 training images, batch 25, 1 epochs' in result.stdout
+    settings = [json.loads(path.read_text()) for path in sorted(out.glob('runs/*/settings.json'))]
+    assert [each['model'] for each in settings] == ['conv_pool'] * 4
+    assert 'depth' not in settings[0]
+    claims = {each['id']: each for each in json.loads((out / 'claims.json').read_text())['claims']}
+    assert claims['R4.depth-cnn']['verdict'] == 'undecided' and claims['R4.lr']['verdict'] == 'not run'
+    assert 'not EMNIST balanced' in (out / 'report.html').read_text()
+
+
+def test_a_report_with_gradients_windows_and_erasing_runs_to_its_page(tmp_path):
+    """Synthetic images of each report's shape by default."""
+    for report, figure, files in (
+        ('mnist_convnetjs', '5-6', {'figure_5-6.png', 'figure_5-6.svg'}),
+        ('cifar100_vgg38', 'broken', {'figure_broken.png', 'figure_broken.svg'}),
+    ):
+        command = ('-m', 'vgg_cifar', 'reproduce', report, '--scale', 'smoke', '--figure', figure)
+        result = python(*command, '-o', tmp_path / report)
+        assert result.returncode == 0, result.stderr
+        assert '(synthetic)' in result.stdout.splitlines()[0]
+        assert files <= {path.name for path in (tmp_path / report / 'figures').iterdir()}
+    gradients = [
+        json.loads(path.read_text()) for path in tmp_path.glob('cifar100_vgg38/runs/*/gradients.json')
+    ]
+    assert sorted(len(each[0]['layers']) for each in gradients) == [8, 38]
+
+    # All that is there, rebuilt and put under one index.
+    result = python('-m', 'vgg_cifar', 'report', tmp_path)
+    assert result.stdout.splitlines()[-1] == str(tmp_path / 'index.html')
+    assert 'R3.broken' in (tmp_path / 'index.html').read_text()
+
+
+def test_convolutions_are_measured_once(tmp_path):
+    command = ('-m', 'vgg_cifar', 'reproduce', 'convolution_implementations', '--scale')
+    result = python(*command, 'smoke', '-o', tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.splitlines()[-1] == str(tmp_path / 'report.html')
+    costs = json.loads((tmp_path / 'costs.json').read_text())
+    assert all(len(each['seconds']) == 3 and each['peak_bytes'] > 0 for each in costs['costs'])
+    assert {each['implementation'] for each in costs['costs']} >= {'loops', 'scipy.signal', 'im2col'}
+    written = (tmp_path / 'costs.json').stat().st_mtime_ns
+    assert python(*command, 'smoke', '-o', tmp_path).returncode == 0
+    assert (tmp_path / 'costs.json').stat().st_mtime_ns == written
+    result = python(*command, 'quick', '-o', tmp_path)
+    assert result.returncode == 2 and 'choose another -o' in result.stderr
+    result = python('-m', 'vgg_cifar', 'reproduce', 'emnist_kernels', '--scale', 'smoke', '-o', tmp_path)
+    assert result.returncode == 2 and 'choose another -o' in result.stderr
+
+
+@pytest.mark.parametrize(
+    'arguments, message',
+    [
+        (('nothing',), "'nothing' is not a study; expected one of ie598, emnist_kernels"),
+        (('all', '--figure', '7'), '--figure is for one report'),
+        (('all', '--data', 'CIFAR10.hdf5'), 'with all, expected a folder'),
+        (
+            ('all', '--compute', 'bfloat16'),
+            '--compute is bfloat16; expected float32 for --model residual_vgg',
+        ),
+        (('emnist_kernels', '--data', 'absent.hdf5'), 'absent.hdf5: no such file'),
+    ],
+)
+def test_bad_usage_of_other_reports_is_one_line(tmp_path, arguments, message):
+    result = python('-m', 'vgg_cifar', 'reproduce', *arguments, '--scale', 'smoke', '-o', tmp_path / 'out')
+    assert result.returncode == 2
+    assert len(result.stderr.splitlines()) == 1
+    assert message in result.stderr
+    assert not (tmp_path / 'out').exists()
+
+
+def test_a_report_without_validation_images_is_refused_before_it_starts(tmp_path):
+    path = grey(tmp_path / 'grey.hdf5', validation=False)
+    command = ('-m', 'vgg_cifar', 'reproduce', 'emnist_kernels', '--scale', 'full', '--data', path)
+    result = python(*command, '-o', tmp_path / 'out')
+    assert result.returncode == 2
+    assert 'needs a validation part, and there is none' in result.stderr
+    assert not (tmp_path / 'out').exists()
+
+
 def test_another_scale_does_not_go_into_the_folder(images, done):
     out, _ = done
     result = python(*reproduce(images, out, '--scale', 'full'))

@@ -16,7 +16,7 @@ from vgg_cifar.reporting import convolution_costs, index, report
 from vgg_cifar.reporting.convolution_costs import COSTS
 from vgg_cifar.studies import STUDIES, convolution_implementations, get_study
 from vgg_cifar.studies.study import Figure, Study
-from vgg_cifar.studies.study_folder import INDEX, StudyFolder
+from vgg_cifar.studies.study_folder import INDEX, StudyFolder, study_id
 from vgg_cifar.sweeps import serial
 from vgg_cifar.sweeps.convolution_costs import measure
 from vgg_cifar.training.device import get_device
@@ -122,6 +122,9 @@ def _all(arguments: argparse.Namespace) -> Path:
 def _one(report_id: str, arguments: argparse.Namespace, out: Path | None) -> Path:
     """Do one report into `out`; return its page."""
     out = out or Path('results') / report_id / arguments.scale
+    held = study_id(out)
+    if held not in (None, report_id):
+        raise InputError(f'{out}: holds the study {held}, not {report_id}; choose another -o')
     if report_id == convolution_implementations.ID:
         return _convolutions(arguments.scale, out)
     study = get_study(report_id)
@@ -150,14 +153,13 @@ def _convolutions(scale: str, out: Path) -> Path:
     """Measure convolutions, unless that has been done at this scale; return the page."""
     sweep = convolution_implementations.SCALES[scale]
     costs, wanted = out / COSTS, {'study': convolution_implementations.ID, 'scale': scale}
-    if (out / INDEX).exists():
-        found = json.loads((out / INDEX).read_text())
-        if found != wanted:
-            raise InputError(f'{out}: holds {found}, not {wanted}; choose another -o')
+    if costs.exists() and (found := json.loads((out / INDEX).read_text())['scale']) != scale:
+        raise InputError(f'{out}: holds the scale {found}, not {scale}; choose another -o')
     print(f'{len(sweep.all_sizes())} sizes, {sweep.rounds} rounds: {sweep.about}', flush=True)
     if not costs.exists():
-        write_json(costs, measure(sweep))
+        content = measure(sweep)
         write_json(out / INDEX, wanted)
+        write_json(costs, content)
     return convolution_costs.build(out)
 
 
