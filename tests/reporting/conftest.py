@@ -3,7 +3,9 @@
 import json
 
 import pytest
+from reporting.made_up_runs import REDRAW, entry, write_runs
 
+from vgg_cifar.studies import emnist_kernels
 from vgg_cifar.studies.ie598 import STUDY
 from vgg_cifar.studies.study_folder import StudyFolder
 
@@ -52,4 +54,17 @@ def folder(tmp_path):
             if not cut:
                 run.write('result.json', {'status': 'finished', 'reason': None, **log[-1]})
     assert json.loads((tmp_path / 'study.json').read_text())['seeds'] == 2
+    return folder
+
+
+@pytest.fixture
+def kernels(tmp_path):
+    """R2 with three seeds: each variant is 10 points better on tests than the one before, at epoch 2 of 3."""
+    folder = StudyFolder(tmp_path / 'r2', emnist_kernels.STUDY, 'full', 3, REDRAW).save()
+
+    def logs(number, seed):
+        test = 0.1 * (number + 1) + 0.01 * seed
+        return [entry(1, 0.1, 0.9), entry(2, 0.5 + test / 10, test), entry(3, 0.2, 0.05)]
+
+    write_runs(folder, emnist_kernels.ALL, logs)
     return folder

@@ -10,6 +10,7 @@ from scipy import stats
 
 from vgg_cifar.reporting.statistics import (
     Estimate,
+    binomial_interval,
     estimate_difference,
     estimate_ratio,
     holds,
@@ -123,3 +124,9 @@ def test_standard_error_is_the_formula(n):
 
 def test_one_run_has_no_error():
     assert numpy.isnan(standard_error(numpy.ones((1, 3)))).all()
+
+
+@pytest.mark.parametrize('share, n', [(0.94, 100), (0.0, 20), (1.0, 100), (0.5, 5000)])
+def test_binomial_interval_is_scipys(share, n):
+    expected = stats.binomtest(round(share * n), n).proportion_ci(method='wilson')
+    assert binomial_interval(share, n) == pytest.approx(tuple(expected), abs=1e-9)

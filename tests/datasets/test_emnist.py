@@ -1,0 +1,88 @@
+"""EMNIST from a tiny archive of its own, and another idx set in its place."""
+
+import gzip
+import hashlib
+
+import numpy
+import pytest
+from test_mnist import check_mnist
+from tiny_idx import IMAGES, folder, idx, idx_files, zipped
+
+from vgg_cifar.datasets import emnist
+from vgg_cifar.errors import InputError
+
+
+def balanced():
+    """As many images as labels of 47 classes need; the official archive has them lying on their sides."""
+    random = numpy.random.RandomState(1)
+    counts = {'train': 94, 'test': 47}
+    images = {part: random.randint(0, 256, (count, 28, 28)).astype('u1') for part, count in counts.items()}
+    labels = {part: (numpy.arange(count) % 47).astype('u1') for part, count in counts.items()}
+    files = {}
+    for part in counts:
+        lying = numpy.ascontiguousarray(images[part].swapaxes(1, 2))
+        for kind, array in (('images-idx3', lying), ('labels-idx1', labels[part])):
+            files[f'emnist-balanced-{part}-{kind}-ubyte.gz'] = gzip.compress(idx(array), 1, mtime=0)
+            files[f'emnist-digits-{part}-{kind}-ubyte.gz'] = b'another set of the archive'
+    return files, images, labels
+
+
+def emnist_release(path, url='http://localhost:9/gzip.zip', **changes):
+    known = {'url': url, 'sha256': hashlib.sha256(path.read_bytes()).hexdigest()}
+    return emnist.Release(**{**known, 'train': 94, 'test': 47, 'held_out': 20, **changes})
+
+
+def check_emnist(data, images, labels):
+    """Upright, each image once with its label; test images only from the official test part."""
+    assert (len(data.x_train), len(data.x_validation), len(data.x_test)) == (101, 20, 20)
+    assert (data.n_classes, data.class_names[10], data.class_names[46]) == (47, 'A', 't')
+    official = {
+        image.tobytes(): (part, label)
+        for part in images
+        for image, label in zip(images[part], labels[part], strict=True)
+    }
+    seen = []
+    for part in ('train', 'validation', 'test'):
+        for image, label in zip(getattr(data, f'x_{part}'), getattr(data, f'y_{part}'), strict=True):
+            origin, expected = official[image.tobytes()]
+            assert label == expected
+            assert origin == part or part == 'train' or (part, origin) == ('validation', 'train')
+            seen.append(image.tobytes())
+    assert sorted(seen) == sorted(official)
+
+
+def test_emnist_from_the_official_archive_and_the_server(server, tmp_path):
+    root, address = server
+    files, images, labels = balanced()
+    path = zipped(root / 'gzip.zip', files)
+    data = emnist.load(path, release=emnist_release(path))
+    check_emnist(data, images, labels)
+    assert data.name == 'emnist-balanced'
+    again = emnist.load(
+        release=emnist_release(path, f'{address}gzip.zip'), cache=tmp_path / 'cache', say=lambda line: None
+    )
+    assert again.fingerprint == data.fingerprint
+
+
+def test_emnist_with_another_checksum_is_marked(tmp_path):
+    files, images, labels = balanced()
+    path = zipped(tmp_path / 'gzip.zip', files)
+    said = []
+    data = emnist.load(path, say=said.append, release=emnist_release(path, sha256='0' * 64))
+    check_emnist(data, images, labels)
+    assert data.name == 'emnist-balanced (unverified)'
+    assert 'unverified' in said[0]
+
+
+def test_emnist_of_other_sizes_is_refused(tmp_path):
+    path = zipped(tmp_path / 'gzip.zip', balanced()[0])
+    with pytest.raises(InputError, match='found 94 train images, expected 112800'):
+        emnist.load(path, say=lambda line: None)
+
+
+def test_another_idx_set_keeps_its_name_its_parts_and_its_orientation(tmp_path):
+    files = idx_files('emnist-redraw-', 'test', validation=True)
+    data = emnist.load(folder(tmp_path / 'any', files), say=lambda line: None)
+    check_mnist(data)
+    numpy.testing.assert_array_equal(data.x_validation, IMAGES['test'][:, None])
+    assert data.name == 'emnist-redraw'

@@ -1,0 +1,107 @@
+"""MNIST and other idx sets, from tiny files of their own, from disk and from a server."""
+
+import hashlib
+
+import numpy
+import pytest
+from tiny_idx import COUNTS, IMAGES, LABELS, folder, idx, idx_files, zipped
+
+from vgg_cifar.datasets import mnist
+from vgg_cifar.errors import InputError, WorkFailed
+
+
+def sha256():
+    arrays = {f'{part}_images': IMAGES[part] for part in COUNTS}
+    arrays |= {f'{part}_labels': LABELS[part] for part in COUNTS}
+    return {name: hashlib.sha256(array.tobytes()).hexdigest() for name, array in arrays.items()}
+
+
+def mnist_release(address='http://localhost:9/', **changes):
+    files = idx_files(suffix='.gz')
+    known = {
+        'sha256': sha256(),
+        'addresses': (address,),
+        'md5': {name: hashlib.md5(content).hexdigest() for name, content in files.items()},
+    }
+    return mnist.Release(**{**known, **changes})
+
+
+def check_mnist(data):
+    numpy.testing.assert_array_equal(data.x_train, IMAGES['train'][:, None])
+    numpy.testing.assert_array_equal(data.x_test, IMAGES['test'][:, None])
+    numpy.testing.assert_array_equal(data.y_train, LABELS['train'])
+    assert (data.x_train.dtype, data.y_test.dtype) == (numpy.uint8, numpy.int32)
+
+
+@pytest.mark.parametrize('suffix', ['', '.gz'])
+def test_mnist_from_a_folder_and_from_a_zip_archive(tmp_path, suffix):
+    files = idx_files(suffix=suffix)
+    for path in (folder(tmp_path / 'mnist', files), zipped(tmp_path / 'mnist.zip', files)):
+        data = mnist.load(path, release=mnist_release())
+        check_mnist(data)
+        assert (data.name, data.synthetic) == ('mnist', False)
+        assert data.provenance['sha256_train_images'] == sha256()['train_images']
+
+
+def test_mnist_from_its_second_address_when_the_first_fails(server, tmp_path):
+    root, address = server
+    for name, content in idx_files(suffix='.gz').items():
+        (root / name).write_bytes(content)
+    said = []
+    release = mnist_release(addresses=('http://127.0.0.1:9/', address))
+    data = mnist.load(say=said.append, release=release, cache=tmp_path / 'cache')
+    check_mnist(data)
+    assert data.name == 'mnist' and any(address in line for line in said)
+    # Again, from the cache alone.
+    check_mnist(mnist.load(release=mnist_release(), cache=tmp_path / 'cache', say=said.append))
+
+
+def test_mnist_that_nobody_has_is_one_line(server, tmp_path):
+    root, address = server
+    for name in idx_files(suffix='.gz'):
+        (root / name).write_bytes(b'<html>moved</html>')
+    with pytest.raises(
+        WorkFailed, match=r'MNIST could not be had: .* give their folder with --from'
+    ) as error:
+        mnist.load(release=mnist_release(address), cache=tmp_path / 'cache', say=lambda line: None)
+    assert '\n' not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    'path, prefix, name',
+    [
+        ('fashion', '', 'fashion'),
+        ('MNIST', '', 'mnist (unverified)'),
+        ('x', 'emnist-balanced-', 'emnist-balanced (unverified)'),
+        ('x', 'kuzushiji-', 'kuzushiji'),
+    ],
+)
+def test_what_no_checksum_vouches_for_has_its_own_name(tmp_path, path, prefix, name):
+    data = mnist.load(folder(tmp_path / path, idx_files(prefix)), release=mnist_release(sha256={}))
+    assert data.name == name
+
+
+def test_no_part_or_too_many_sets(tmp_path):
+    files = idx_files()
+    del files['t10k-labels-idx1-ubyte']
+    with pytest.raises(InputError, match='test-labels-idx1-ubyte: missing'):
+        mnist.load(folder(tmp_path / 'part', files))
+    with pytest.raises(InputError, match='no idx files here'):
+        mnist.load(folder(tmp_path / 'none', {'readme.txt': b''}))
+    with pytest.raises(InputError, match='no such file or folder'):
+        mnist.load(tmp_path / 'absent')
+    both = idx_files('a-') | idx_files('b-')
+    with pytest.raises(InputError, match='holds a, b, expected a single set'):
+        mnist.load(folder(tmp_path / 'both', both))
+    files = idx_files()
+    files['train-labels-idx1-ubyte'] = idx(LABELS['test'])
+    with pytest.raises(InputError, match='found 4 labels, expected 6'):
+        mnist.load(folder(tmp_path / 'labels', files))
+
+
+@pytest.mark.parametrize('keep', [0, 30, -30])
+def test_a_damaged_zip_archive(tmp_path, keep):
+    path = zipped(tmp_path / 'gzip.zip', idx_files())
+    path.write_bytes(path.read_bytes()[:keep])
+    with pytest.raises(InputError, match='not a readable zip archive'):
+        mnist.load(path)

@@ -1,0 +1,27 @@
+"""One page over several studies."""
+
+import pytest
+
+from vgg_cifar.errors import InputError
+from vgg_cifar.reporting import index, report
+
+
+def test_an_index_over_studies(kernels):
+    parent = kernels.path.parent
+    with pytest.raises(InputError, match=r'claims\.json: not readable .* `vgg-cifar report'):
+        index.build(parent)
+    report.build(kernels)
+    page = index.build(parent).read_text()
+    for claim in kernels.study.claims:
+        assert f'href="r2/report.html#{claim.id}"' in page
+    assert page.count('data-verdict=') == len(kernels.study.claims)
+    assert 'emnist-redraw' in page and 'full' in page
+    text = (parent / 'index.md').read_text()
+    assert '| R2.peak | not reproduced |' in text
+    lines = [line for line in text.splitlines() if line.startswith('|')]
+    assert {line.count('|') for line in lines} <= {6, 8}
+
+
+def test_an_index_of_nothing(tmp_path):
+    with pytest.raises(InputError, match='no study in it'):
+        index.build(tmp_path)

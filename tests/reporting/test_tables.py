@@ -1,0 +1,45 @@
+"""Tables beside the report's numbers."""
+
+import math
+
+import pytest
+from reporting.made_up_runs import REDRAW, entry, write_runs
+
+from vgg_cifar.reporting import tables
+from vgg_cifar.reporting.statistics import binomial_interval
+from vgg_cifar.studies import (
+    mnist_convnetjs,
+)
+from vgg_cifar.studies.study_folder import StudyFolder
+
+
+def test_a_table_has_the_reports_numbers_beside_ours(kernels):
+    (figure,) = (each for each in kernels.study.figures if each.id == 'table-1')
+    table = tables.rows(kernels, figure)
+    assert table[0]['test_accuracy'] == pytest.approx(0.11)
+    assert table[0]['test_accuracy_se'] == pytest.approx(0.01 / math.sqrt(3))
+    assert (table[0]['test_accuracy_report'], table[0]['test_accuracy_report_se']) == pytest.approx(
+        (0.869, 0.0017)
+    )
+    heads, cells = tables.shown(figure, table)
+    assert heads[2:4] == ['test accuracy (%), at the best validation accuracy', 'in the report']
+    assert cells[0][2:] == [
+        '11.00 ± 0.58',
+        '86.90 ± 0.17',
+        '89.00 ± 0.58',
+        '39.82 ± 0.34',
+        '6 ± 0',
+        '758 ± 12',
+    ]
+
+
+def test_a_share_of_images_has_its_binomial_interval(tmp_path):
+    folder = StudyFolder(tmp_path, mnist_convnetjs.STUDY, 'full', 1, {**REDRAW, 'name': 'mnist'}).save()
+    write_runs(folder, mnist_convnetjs.ALL, lambda number, seed: [entry(1, 0.9, 0.5)])
+    (figure,) = (each for each in folder.study.figures if each.id == 'results')
+    heads, cells = tables.shown(figure, tables.rows(folder, figure))
+    row = dict(zip(heads[:-1], cells[0], strict=False))
+    low, high = (100 * end for end in binomial_interval(0.9, 5000))
+    assert row['validation accuracy (%)'] == f'90.0 [{low:.1f} to {high:.1f}, 5,000 images]'
+    assert cells[0][-1].endswith('10,000 images]')
+    assert cells[0][heads.index('validation accuracy (%)') + 1] == '94.0 [87.5 to 97.2, 100 images]'
