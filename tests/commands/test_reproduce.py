@@ -185,7 +185,7 @@ def test_another_report_trains_its_own_networks_on_its_own_file(tmp_path):
     out = tmp_path / 'out'
     result = python(*command, '--figure', 'table-6', '--data', tmp_path, '-o', out)
     assert result.returncode == 0, result.stderr
-    assert 'grey, 200 training images, batch 25, 1 epochs' in result.stdout
+    assert 'grey, 200 training images, batch 25, 2 epochs, float32' in result.stdout
     settings = [json.loads(path.read_text()) for path in sorted(out.glob('runs/*/settings.json'))]
     assert [each['model'] for each in settings] == ['conv_pool'] * 4
     assert 'depth' not in settings[0]
@@ -222,7 +222,7 @@ def test_convolutions_are_measured_once(tmp_path):
     assert result.returncode == 0, result.stderr
     assert result.stdout.splitlines()[-1] == str(tmp_path / 'report.html')
     costs = json.loads((tmp_path / 'costs.json').read_text())
-    assert all(len(each['seconds']) == 3 and each['peak_bytes'] > 0 for each in costs['costs'])
+    assert all(len(each['seconds']) == 3 and min(each['peak_bytes']) > 0 for each in costs['costs'])
     assert {each['implementation'] for each in costs['costs']} >= {'loops', 'scipy.signal', 'im2col'}
     written = (tmp_path / 'costs.json').stat().st_mtime_ns
     assert python(*command, 'smoke', '-o', tmp_path).returncode == 0

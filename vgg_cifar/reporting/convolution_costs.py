@@ -86,10 +86,10 @@ def _measure(costs: Costs, comparison: CostRatio) -> Measured:
         return Measured(comparison, None, missing)
     of, against = (costs[side] for side in sides)
     if comparison.what == 'time':
-        ratios = [a / b for a, b in zip(of['seconds'], against['seconds'], strict=True)]
+        pairs = zip(of['seconds'], against['seconds'], strict=True)
     else:
-        # Memory is the same in each round.
-        ratios = [of['peak_bytes'] / against['peak_bytes']] * len(of['seconds'])
+        pairs = zip(of['peak_bytes'], against['peak_bytes'], strict=True)
+    ratios = [a / b for a, b in pairs]
     return Measured(comparison, estimate_ratio(ratios, (comparison.low, comparison.high)), ())
 
 
@@ -99,7 +99,8 @@ def _write_table(path: Path, costs: Iterable[dict[str, Any]]) -> None:
         writer = csv.DictWriter(file, heads, extrasaction='ignore')
         writer.writeheader()
         for each in costs:
-            writer.writerow({**each, 'median_seconds': f'{numpy.median(each["seconds"]):.6g}'})
+            median = f'{numpy.median(each["seconds"]):.6g}'
+            writer.writerow({**each, 'median_seconds': median, 'peak_bytes': max(each['peak_bytes'])})
 
 
 def _figure(folder: Path, sweep: study.Sweep, costs: Costs, backward: bool, caption: str) -> Path:
@@ -120,7 +121,7 @@ def _figure(folder: Path, sweep: study.Sweep, costs: Costs, backward: bool, capt
                 times.plot(places, numpy.median(seconds, axis=1), label=name, **style)
                 low, high = seconds.min(axis=1), seconds.max(axis=1)
                 times.fill_between(places, low, high, color=style['color'], alpha=0.2, lw=0)
-                memory.plot(places, [each['peak_bytes'] for each in here if each], **style)
+                memory.plot(places, [max(each['peak_bytes']) for each in here if each], **style)
             base = numpy.median(costs[Cost(study.SCIPY, sweep.base, backward)]['seconds'])
             model = [base * study.expected_time(size) / study.expected_time(sweep.base) for size in sizes]
             formula = {'color': 'black', 'linestyle': (0, (1, 1)), 'linewidth': 3, 'alpha': 0.45}

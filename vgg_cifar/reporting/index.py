@@ -7,13 +7,21 @@ from typing import Any
 from vgg_cifar.errors import InputError
 from vgg_cifar.reporting.pages import render
 from vgg_cifar.reporting.verdicts import Verdict
+from vgg_cifar.studies import STUDIES
+from vgg_cifar.studies.study_folder import INDEX, study_id
 
 CLAIMS = 'claims.json'
 
 
 def study_folders(path: Path) -> list[Path]:
-    """Return the folders in `path` that hold a study, by name."""
-    return sorted(index.parent for index in path.glob('*/study.json'))
+    """Return the folders in `path` that hold a study, in the order of the reports."""
+    order = list(STUDIES)
+
+    def place(folder: Path) -> tuple[int, Path]:
+        study = study_id(folder)
+        return (order.index(study) if study in order else len(order)), folder
+
+    return sorted((index.parent for index in path.glob(f'*/{INDEX}')), key=place)
 
 
 def build(path: Path) -> Path:

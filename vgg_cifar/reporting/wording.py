@@ -6,6 +6,7 @@ from vgg_cifar.reporting.verdicts import RATIOS, Measured, Verdict
 from vgg_cifar.studies.study import (
     OVER,
     Column,
+    CostRatio,
     Difference,
     Figure,
     GradientFigure,
@@ -47,6 +48,8 @@ def sides(measured: Measured) -> str:
     if isinstance(comparison, Level):
         return comparison.of.label
     between = '÷' if isinstance(comparison, RATIOS) else MINUS
+    if isinstance(comparison, CostRatio) and comparison.of.size == comparison.against.size:
+        return f'{comparison.of.implementation} {between} {comparison.against.label}'
     text = f'{comparison.of.label} {between} {comparison.against.label}'
     if isinstance(comparison, Difference) and comparison.beyond:
         more, less = comparison.beyond

@@ -12,12 +12,12 @@ from vgg_cifar.training.settings import Settings
 class Variant:
     """One line of a figure: what it is called and which settings it changes.
 
-    It trains `times_epochs` times as many epochs as the scale says.
+    It trains `times_epochs` times as many epochs as the scale says, and at least one.
     """
 
     label: str
     changes: Mapping[str, Any] = field(default_factory=dict)
-    times_epochs: int = 1
+    times_epochs: float = 1
 
 
 FACTORS = {'%': 100.0, 'x 0.01': 100.0}
@@ -427,7 +427,8 @@ class Study:
         """Return the run of a variant with a seed, on the images at `data`, which have this fingerprint."""
         shared = {'data': data, 'seed': seed, 'compute': compute, **self.scales[scale].settings}
         base = self.base.replace(**shared)
-        settings = base.replace(epochs=base.epochs * variant.times_epochs).replace(**variant.changes)
+        epochs = max(1, round(base.epochs * variant.times_epochs))
+        settings = base.replace(epochs=epochs).replace(**variant.changes)
         words = [f'{name}-{_word(value)}' for name, value in _flat(settings.changed(base), base)]
         return Run('-'.join([*words, f'seed{seed}', settings.digest(fingerprint)]), settings)
 

@@ -168,5 +168,5 @@ class StudyFolder:
         images = f'{settings.train_size:,}' if settings.train_size else 'all'
         return (
             f'{self.data["name"]}{synthetic}, {images} training images, batch {settings.batch_size}, '
-            f'{settings.epochs} epochs, {self.compute} ({self.scale} scale)'
+            f'{settings.epochs} epoch{"s" * (settings.epochs > 1)}, {self.compute} ({self.scale} scale)'
         )
