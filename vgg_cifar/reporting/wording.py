@@ -87,7 +87,7 @@ def interval(measured: Measured) -> str:
     if estimate is None or estimate.n < 2:
         return NONE
     ratio = isinstance(measured.comparison, TimeRatio)
-    digits = 3 if ratio else 1
+    digits = 3 if ratio else 2
     ends = (number(end, digits, sign=not ratio) for end in (estimate.low, estimate.high))
     return ' to '.join(ends)
 
