@@ -114,7 +114,7 @@ def _settings(folder: StudyFolder) -> list[tuple[str, str, str]]:
 
 
 def _plain(value: Any) -> str:
-    if value in (None, (), {}):
+    if value in (None, [], {}):
         return wording.NONE
     return str(value)
 

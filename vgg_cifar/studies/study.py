@@ -236,4 +236,4 @@ class Study:
 
 def _word(value: object) -> str:
     """Write a setting's value as part of a folder's name."""
-    return '+'.join(map(str, value)) if isinstance(value, tuple) else str(value)
+    return '+'.join(map(str, value)) if isinstance(value, list) else str(value)

@@ -164,8 +164,8 @@ class Settings:
         return cls(**values)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the settings as plain values."""
-        return dataclasses.asdict(self)
+        """Return the settings as plain values, as JSON has them."""
+        return {**dataclasses.asdict(self), 'augment': list(self.augment)}
 
     def replace(self, **changes: Any) -> 'Settings':
         """Return these settings with some changed."""
