@@ -278,19 +278,26 @@ def _grouped_convolutions(module: types.ModuleType, load: Load) -> bool:
 def _accelerate_groups(node: Any, function: str) -> None:
     by_numpy = node._forward_grouped_convolution
 
-    def forward(self: Any, *arrays: Any) -> Any:
-        from chainer.backends import intel64
-
+    def forward(self: Any, x: Any, *others: Any) -> Any:
         from vgg_cifar.accelerators import onednn
 
-        given = [array for array in arrays if array is not None]
-        if onednn.live() and intel64.should_use_ideep('>=auto') and intel64.inputs_all_ready(given):
+        # A gradient of the weights goes the way of the forward pass, which has seen their type.
+        if onednn.live() and (self._use_ideep or (function == 'transposed' and _ideep_takes(x, *others))):
             from vgg_cifar.accelerators.onednn import groups
 
-            return getattr(groups, function)(self, *arrays)
-        return by_numpy(self, *arrays)
+            self._use_ideep = True
+            return getattr(groups, function)(self, x, *others)
+        return by_numpy(self, x, *others)
 
     node._forward_grouped_convolution = forward
+
+
+def _ideep_takes(*arrays: Any) -> bool:
+    """Whether Chainer would ask iDeep about these arrays; it forgets to where a deconvolution is dilated."""
+    from chainer.backends import intel64
+
+    given = [array for array in arrays if array is not None]
+    return intel64.should_use_ideep('>=auto') and intel64.inputs_all_ready(given)
 
 
 def _ideep_available() -> bool:

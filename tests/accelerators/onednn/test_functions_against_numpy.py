@@ -2,6 +2,7 @@
 
 import chainer.functions as F
 import numpy
+import pytest
 from both_paths import arranged, compare, fast, layouts, numbers, results, seeds
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -88,6 +89,13 @@ def test_deconvolution_in_groups(groups, per_group, out_per_group, kernel, strid
         inputs,
         seed,
     )
+
+
+@pytest.mark.parametrize('function', [F.convolution_2d, F.deconvolution_2d])
+def test_weights_of_another_type_convolve_in_groups(function):
+    weights = numbers((6, 2 if function is F.convolution_2d else 3, 3, 3), 1).astype(numpy.float64)
+    inputs = [numbers((2, 4 if function is F.convolution_2d else 6, 6, 5), 0), weights]
+    compare(lambda *xs: function(*xs, groups=2), inputs)
 
 
 def test_groups_do_not_go_to_numpy(monkeypatch):
