@@ -11,6 +11,7 @@ import h5py
 import numpy
 
 from augment import skeleton
+from augment.disk_space import require_space
 from augment.errors import InputError, first_line
 from augment.pipeline import Paths, require_writable
 from augment.source import opened as open_hdf5
@@ -58,6 +59,8 @@ def merge(
                 )
         out.parent.mkdir(parents=True, exist_ok=True)
         new = Paths(out).new
+        read = parts if copy else parts[:1]
+        require_space(new, sum(part.path.stat().st_size for part in read) + skeleton.METADATA_BYTES)
         try:
             with h5py.File(new, 'w', libver=('v110', 'v110')) as file:
                 (_copy if copy else _refer)(parts, file)

@@ -4,31 +4,26 @@ import contextlib
 import errno
 import math
 import os
-import queue
-import shutil
-import signal
-import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import numpy
 
 from augment import provenance, skeleton
 from augment.device import Apply, applier
-from augment.errors import InputError, Interrupted, first_line
+from augment.disk_space import require_space, reserve
+from augment.errors import InputError, first_line
 from augment.journal import Journal
 from augment.layout import Layout, layout
 from augment.progress import progress
 from augment.recipe import Recipe
-from augment.source import IMAGES, Source, open_source, read_images
-from augment.targets import CompressedTarget, Target, assemble, reserve
-
-# More threads than this would only wait for the disk, and each holds a block.
-MOST_THREADS = 8
+from augment.source import Source, open_source, read_images
+from augment.stop_signals import StopSignals
+from augment.targets import CompressedTarget, Target, assemble
+from augment.workers import in_threads
 
 # The work of this time is what a kill may cost, and what may wait in the system's memory for the disk.
 SECONDS_BETWEEN_SYNCS = 1.0
@@ -90,7 +85,7 @@ def augment(
     recipe = recipe or Recipe()
     paths = Paths(Path(os.path.realpath(out)))
     require_writable(Path(out), overwrite or paths.journal.exists())
-    with _signals_raising(paths.partial), contextlib.ExitStack() as stack:
+    with StopSignals(paths.partial) as signals, contextlib.ExitStack() as stack:
         opened = open_source(Path(source))
         stack.enter_context(opened.file)
         _refuse_input_as_output(Path(out), opened)
@@ -110,7 +105,7 @@ def augment(
             with job.cleared_on_bad_input():
                 if not goes_on:
                     job.start(identity, attributes)
-                job.work(apply)
+                job.work(apply, signals)
                 job.complete(attributes)
         job.publish()
         constant = sum(count for count, *_ in journal.done.values())
@@ -186,119 +181,79 @@ class _Job:
     def start(self, identity: dict[str, Any], attributes: dict[str, Any]) -> None:
         """Begin anew: the partial output appears, with room for all blocks."""
         self.paths.partial.unlink(missing_ok=True)
-        self._require_space()
         self.journal.start(identity)
         if self.recipe.gzip:
             self.paths.partial.touch()
         else:
-            self._create_skeleton(attributes)
-            reserve(self.paths.new)
+            image_bytes = numpy.dtype(self.recipe.dtype).itemsize * math.prod(self.source.images.shape[1:])
+            self._create_skeleton(attributes, image_bytes * self.sizes.rows * self.sizes.copies)
+            reserve(self.paths.new, self.paths.new.stat().st_size)
             self.paths.new.replace(self.paths.partial)
 
-    def _create_skeleton(self, attributes: dict[str, Any]) -> None:
+    def _create_skeleton(self, attributes: dict[str, Any], x_train_bytes: int) -> None:
         self.paths.new.unlink(missing_ok=True)
-        try:
-            skeleton.create(self.paths.new, self.source, self.part, self.recipe, self.sizes, attributes)
-        except (OSError, RuntimeError) as error:
-            # HDF5 tells the reason in words only.
-            if 'No space left' in str(error) or 'File too large' in str(error):
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
-            raise
+        passed_on = skeleton.size(self.source, self.part, self.recipe, self.sizes)
+        require_space(self.paths.new, passed_on + x_train_bytes)
+        skeleton.create(self.paths.new, self.source, self.part, self.recipe, self.sizes, attributes)
 
-    def _require_space(self) -> None:
-        itemsize = numpy.dtype(self.recipe.dtype).itemsize
-        images = itemsize * math.prod(self.source.images.shape[1:])
-        passed_on = [self.source.file[name] for name in IMAGES[1:] if name in self.source.file]
-        needed = sum(itemsize * math.prod(dataset.shape) for dataset in passed_on if self.part.start == 0)
-        needed += self.source.file['Y_train'].dtype.itemsize * self.sizes.rows * self.sizes.copies
-        needed += images * self.sizes.rows * self.sizes.copies
-        free = shutil.disk_usage(self.paths.out.parent).free
-        # What compression will save is not known.
-        if needed > free and not self.recipe.gzip:
-            raise InputError(
-                f'{self.paths.out}: needs {needed / 1e9:.1f} GB, {free / 1e9:.1f} GB are free; '
-                'free some space, or write to another disk'
-            )
-
-    def work(self, apply: Apply) -> None:
+    def work(self, apply: Apply, signals: StopSignals) -> None:
         """Compute and write all blocks that are not done."""
         done = self.journal.done
+        ready = [self.sizes.block_rows(number) for number in done]
+        bar = progress(self.sizes.rows, sum(rows.stop - rows.start for rows in ready))
         target = self._target()
-        todo = iter([number for number in range(self.sizes.blocks) if number not in done])
-        sizes = [self.sizes.block_rows(number) for number in done]
-        bar = progress(self.sizes.rows, sum(rows.stop - rows.start for rows in sizes))
-        results: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        lock, stop = threading.Lock(), threading.Event()
-
-        def run() -> None:
-            try:
-                space = numpy.empty(self._block_shape(), self.recipe.dtype)
-                while not stop.is_set():
-                    with lock:
-                        number = next(todo, None)
-                    if number is None:
-                        break
-                    rows = self.sizes.block_rows(number)
-                    first = self.part.start + rows.start
-                    there = slice(first, self.part.start + rows.stop)
-                    x = read_images(self.source.images, there, self.source.path)
-                    normalizes = 'normalize' in self.recipe.copies
-                    constant = _count_constant(x, first, self.source.path) if normalizes else 0
-                    images = space[: len(x) * self.sizes.copies]
-                    apply(x, images)
-                    results.put([number, constant, *target.write(number, images)])
-            except BaseException as error:
-                results.put(error)
-            finally:
-                results.put(None)
-
-        count = min(MOST_THREADS, _processors(), self.sizes.blocks - len(done))
-        threads = [threading.Thread(target=run, daemon=True) for _ in range(count)]
-        for thread in threads:
-            thread.start()
+        todo = [number for number in range(self.sizes.blocks) if number not in done]
+        results = in_threads(lambda: self._task(apply, target), todo, signals)
         written: list[list[int]] = []
+        last = time.monotonic()
         try:
-            running, last = count, time.monotonic()
-            while running:
-                result = results.get()
-                if result is None:
-                    running -= 1
-                elif isinstance(result, BaseException):
-                    raise result
-                else:
+            with contextlib.closing(results):
+                for result in results:
                     written.append(result)
                     rows = self.sizes.block_rows(result[0])
                     bar.update(rows.stop - rows.start)
-                if time.monotonic() - last > SECONDS_BETWEEN_SYNCS:
-                    written = self._record(target, written)
-                    last = time.monotonic()
-            written = self._record(target, written)
+                    if time.monotonic() - last > SECONDS_BETWEEN_SYNCS:
+                        self._record(target, written)
+                        last = time.monotonic()
         finally:
-            stop.set()
-            for thread in threads:
-                thread.join()
-            bar.close()
             self._record(target, written)
             target.close()
+            bar.close()
 
-    def _record(self, target: Target, written: list[list[int]]) -> list[list[int]]:
+    def _task(self, apply: Apply, target: Target) -> Callable[[int], list[int]]:
+        """Return what computes and writes a block, with memory of its own, and returns the journal's line."""
+        first = self.sizes.block_rows(0)
+        space = numpy.empty(
+            (first.stop * self.sizes.copies, *self.source.images.shape[1:]), self.recipe.dtype
+        )
+
+        def task(number: int) -> list[int]:
+            rows = self.sizes.block_rows(number)
+            there = slice(self.part.start + rows.start, self.part.start + rows.stop)
+            x = read_images(self.source.images, there, self.source.path)
+            constant = 0
+            if 'normalize' in self.recipe.copies:
+                constant = _count_constant(x, there.start, self.source.path)
+            images = space[: len(x) * self.sizes.copies]
+            apply(x, images)
+            return [number, constant, *target.write(number, images)]
+
+        return task
+
+    def _record(self, target: Target, written: list[list[int]]) -> None:
         target.sync()
         self.journal.add(written)
-        return []
+        written.clear()
 
     def _target(self) -> Target:
         if self.recipe.gzip:
             return CompressedTarget(self.paths.partial, self.sizes, self.journal.done, self.recipe.gzip)
         return Target(self.paths.partial, self.sizes, skeleton.first_chunk(self.paths.partial, self.sizes))
 
-    def _block_shape(self) -> tuple[int, ...]:
-        rows = min(self.sizes.block, self.sizes.rows)
-        return (rows * self.sizes.copies, *self.source.images.shape[1:])
-
     def complete(self, attributes: dict[str, Any]) -> None:
         """Make the output need nothing but its name."""
         if self.recipe.gzip:
-            self._create_skeleton(attributes)
+            self._create_skeleton(attributes, self.paths.partial.stat().st_size)
             assemble(self.paths.partial, self.paths.new, self.sizes, self.journal.done)
             with self.paths.new.open('rb') as file:
                 os.fsync(file.fileno())
@@ -359,31 +314,3 @@ def _refuse_input_as_output(out: Path, source: Source) -> None:
     for path in source.files:
         if out.exists() and path.samefile(out):
             raise InputError(f'{out}: is read from ({path}), and cannot be written; choose another output')
-
-
-def _processors() -> int:
-    if hasattr(os, 'sched_getaffinity'):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-@contextlib.contextmanager
-def _signals_raising(partial: Path) -> Iterator[None]:
-    """Turn Ctrl-C and SIGTERM into Interrupted, in the main thread, where alone handlers can be set."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        for one in previous:
-            signal.signal(one, signal.SIG_IGN)
-        raise Interrupted(signal.Signals(number), partial)
-
-    previous = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    for number in previous:
-        signal.signal(number, stop)
-    try:
-        yield
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)

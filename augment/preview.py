@@ -35,6 +35,9 @@ def preview(source: str | os.PathLike, recipe: Recipe, path: str | os.PathLike, 
         labels = opened.file['Y_train'][:].reshape(-1)[rows]
         names = [str(name) for name in opened.file.attrs.get('class_names', ())]
     copies = recipe.apply(x).reshape(len(x), len(recipe.names), *x.shape[1:])
+    columns = recipe.names
+    if 'original' not in columns:
+        columns, copies = ['original', *columns], numpy.concatenate((x[:, None], copies), axis=1)
 
     figure = Figure(
         figsize=(1 + INCHES * copies.shape[1], 0.5 + (INCHES + 0.05) * len(x)), dpi=100, layout='constrained'
@@ -42,7 +45,7 @@ def preview(source: str | os.PathLike, recipe: Recipe, path: str | os.PathLike, 
     grid = figure.subplots(*copies.shape[:2], squeeze=False)
     for i, row in enumerate(rows):
         low, high = (0.0, 255.0) if x.dtype == numpy.uint8 else (float(x[i].min()), float(x[i].max()))
-        for j, name in enumerate(recipe.names):
+        for j, name in enumerate(columns):
             axes = grid[i, j]
             span = (0.0, 1.0) if name == 'normalize' else (low, high)
             axes.imshow(_shown(copies[i, j], *span), cmap='gray', vmin=0, vmax=1, interpolation='nearest')
@@ -54,6 +57,7 @@ def preview(source: str | os.PathLike, recipe: Recipe, path: str | os.PathLike, 
         label = int(labels[i])
         text = names[label] if 0 <= label < len(names) else str(label)
         grid[i, 0].set_ylabel(f'row {row}\n{text}', rotation=0, ha='right', va='center', fontsize=8)
+    figure.suptitle(f'{opened.path.name}: training images and their copies', fontsize=9)
     picture = io.BytesIO()
     figure.savefig(picture, format='png')
     partial = path.with_name(f'.{path.name}.partial')

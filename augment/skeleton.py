@@ -14,6 +14,9 @@ from augment.source import IMAGES, Source, read_images
 # Labels, and images that are only passed on, go through memory in pieces of this size.
 PIECE_BYTES = 8 * 2**20
 
+# More than names, attributes and padding take.
+METADATA_BYTES = 2**20
+
 # Attributes that would not be true of the output.
 STALE = ('sha256', 'created_by')
 
@@ -44,6 +47,18 @@ def create(
                     _pass_on(source, out, name, recipe)
         _copy_attributes(source.file, out, source.path)
         out.attrs.update(provenance)
+
+
+def size(source: Source, rows: slice, recipe: Recipe, sizes: Layout) -> int:
+    """Return how many bytes `create` writes at most."""
+    labels = source.file['Y_train'].dtype.itemsize * sizes.rows * sizes.copies
+    if rows.start:
+        return labels + METADATA_BYTES
+    images = [source.file[name] for name in IMAGES if name in source.file]
+    converted = sum(numpy.dtype(recipe.dtype).itemsize * dataset.size for dataset in images[1:])
+    whole = sum(path.stat().st_size for path in source.files)
+    others = max(0, whole - sum(dataset.id.get_storage_size() for dataset in images))
+    return labels + converted + others + METADATA_BYTES
 
 
 def first_chunk(path: Path, sizes: Layout) -> int:

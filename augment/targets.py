@@ -11,13 +11,6 @@ import numpy
 from augment.layout import Layout
 
 
-def reserve(path: Path) -> None:
-    """Reserve the disk space for a sparse file's whole length. Raises OSError (ENOSPC) without it."""
-    if hasattr(os, 'posix_fallocate'):
-        with path.open('r+b') as file:
-            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
-
-
 class Target:
     """A file that threads write blocks to; `offset` is where its first block lies."""
 
