@@ -257,6 +257,42 @@ def _follow_forward(gradient: Any, used_ideep: Callable[[Any], bool]) -> None:
     gradient.forward_cpu = forward
 
 
+@_needed_by('chainer.functions.connection.convolution_2d', 'chainer.functions.connection.deconvolution_2d')
+def _grouped_convolutions(module: types.ModuleType, load: Load) -> bool:
+    """Has our accelerator convolve in groups, for which Chainer does not ask iDeep.
+
+    chainer/functions/connection/convolution_2d.py and deconvolution_2d.py leave groups to NumPy.
+    """
+    load()
+    for name, function in (
+        ('Convolution2DFunction', 'forward'),
+        ('Convolution2DGradW', 'backward_weights'),
+        ('Deconvolution2DFunction', 'transposed'),
+    ):
+        node = vars(module).get(name)
+        if node is not None and node.__module__ == module.__name__:
+            _accelerate_groups(node, function)
+    return _ideep_available()
+
+
+def _accelerate_groups(node: Any, function: str) -> None:
+    by_numpy = node._forward_grouped_convolution
+
+    def forward(self: Any, *arrays: Any) -> Any:
+        from chainer.backends import intel64
+
+        from vgg_cifar.accelerators import onednn
+
+        given = [array for array in arrays if array is not None]
+        if onednn.live() and intel64.should_use_ideep('>=auto') and intel64.inputs_all_ready(given):
+            from vgg_cifar.accelerators.onednn import groups
+
+            return getattr(groups, function)(self, *arrays)
+        return by_numpy(self, *arrays)
+
+    node._forward_grouped_convolution = forward
+
+
 def _ideep_available() -> bool:
     from chainer.backends import intel64
 

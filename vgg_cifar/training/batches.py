@@ -1,5 +1,7 @@
 """Batches of images on a device, gathered by index: one fancy-indexing per batch, no loop over samples."""
 
+import concurrent.futures
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,10 +12,7 @@ from vgg_cifar.datasets.image_data import scale
 
 
 class Batches:
-    """Labelled images that live on a device, handed to Chainer's iterators and updaters by their row numbers.
-
-    Chainer's iterators walk over ``rows`` and stay cheap; the updater's ``converter`` is this object, which
-    turns their row numbers into arrays.
+    """Labelled images that live on a device, asked for by their row numbers.
 
     Args:
         x: images (N, C, H, W), uint8 or float32; uint8 stays uint8 on the device.
@@ -23,12 +22,98 @@ class Batches:
     """
 
     def __init__(self, x: numpy.ndarray, y: numpy.ndarray, device: chainer.backend.Device) -> None:
+        self.device = device
         self.x = device.send(x)
         self.y = device.send(y)
-        self.rows = range(len(y))
 
-    def __call__(self, rows: Sequence[int] | slice, device: Any = None) -> tuple[Any, Any]:
+    def __len__(self) -> int:
+        return len(self.y)
+
+    def __call__(self, rows: Sequence[int] | numpy.ndarray | slice) -> tuple[Any, Any]:
         """Return the images of `rows` as float32, uint8 scaled to [0, 1], and their labels."""
         if not isinstance(rows, slice):
-            rows = chainer.backend.get_device_from_array(self.y).xp.asarray(rows)
+            rows = self.device.xp.asarray(rows)
         return scale(self.x[rows]), self.y[rows]
+
+
+class ShuffledBatches(chainer.dataset.Iterator):
+    """Batch after batch without end, each epoch in an order of its own, for Chainer's updaters.
+
+    An epoch's order is drawn from the seed and the epoch's number alone, so how many images have been given
+    out is all that a snapshot must know. A batch may hold the end of an epoch and the start of the next.
+    The next batch is prepared by a thread while the current one is used.
+
+    Args:
+        images: what to give out.
+        batch_size: images per batch.
+        seed: of the orders.
+
+    """
+
+    def __init__(self, images: Batches, batch_size: int, seed: int) -> None:
+        self.batch_size = batch_size
+        self._images = images
+        self._seed = seed
+        self._given = 0
+        self._thread = concurrent.futures.ThreadPoolExecutor(1, 'batches')
+        self._ahead: concurrent.futures.Future | None = None
+        # An epoch, and the one that a batch may reach into.
+        self._order = functools.lru_cache(2)(self._draw_order)
+
+    def __next__(self) -> tuple[Any, Any]:
+        prepared = self._ahead or self._prepare(self._given)
+        self._given += self.batch_size
+        batch = prepared.result()
+        self._ahead = self._prepare(self._given)
+        return batch
+
+    next = __next__
+
+    @property
+    def epoch(self) -> int:
+        """How many epochs are complete."""
+        return self._given // len(self._images)
+
+    @property
+    def epoch_detail(self) -> float:
+        """How many epochs have passed, with the part of the current one."""
+        return self._given / len(self._images)
+
+    @property
+    def previous_epoch_detail(self) -> float | None:
+        """`epoch_detail` before the last batch; None where there was none."""
+        return (self._given - self.batch_size) / len(self._images) if self._given else None
+
+    @property
+    def is_new_epoch(self) -> bool:
+        """Whether the last batch completed an epoch."""
+        return self._given > 0 and self.epoch > (self._given - self.batch_size) // len(self._images)
+
+    def finalize(self) -> None:
+        """End the thread."""
+        self._thread.shutdown(cancel_futures=True)
+
+    def serialize(self, serializer: chainer.AbstractSerializer) -> None:
+        """Save or restore how many images have been given out."""
+        self._given = int(serializer('given', self._given))
+        if not isinstance(serializer, chainer.Serializer):
+            self._ahead = None
+
+    def _prepare(self, start: int) -> concurrent.futures.Future:
+        return self._thread.submit(self._take, start)
+
+    def _take(self, start: int) -> tuple[Any, Any]:
+        # Which GPU is in use, a thread does not learn from the one that started it.
+        with chainer.using_device(self._images.device):
+            return self._images(self._rows(start, start + self.batch_size))
+
+    def _rows(self, start: int, stop: int) -> numpy.ndarray:
+        """Return the rows of a piece of all epochs' orders, laid end to end."""
+        n = len(self._images)
+        first = start // n
+        orders = numpy.concatenate([self._order(epoch) for epoch in range(first, (stop - 1) // n + 1)])
+        return orders[start - first * n : stop - first * n]
+
+    def _draw_order(self, epoch: int) -> numpy.ndarray:
+        # Not the newer Generator: the numbers that RandomState draws are fixed for all versions of NumPy.
+        return numpy.random.RandomState((self._seed, epoch)).permutation(len(self._images))

@@ -6,7 +6,6 @@ from typing import Any
 
 import chainer
 import numpy
-from chainer.iterators import SerialIterator
 from chainer.training import Trainer
 from chainer.training import extensions as chainer_extensions
 from chainer.training.updaters import StandardUpdater
@@ -17,7 +16,7 @@ from vgg_cifar.datasets.image_data import ImageData
 from vgg_cifar.errors import InputError, Interrupted
 from vgg_cifar.models import VGG
 from vgg_cifar.training import environment, optimizers, weights
-from vgg_cifar.training.batches import Batches
+from vgg_cifar.training.batches import Batches, ShuffledBatches
 from vgg_cifar.training.device import get_device
 from vgg_cifar.training.extensions import (
     BestModel,
@@ -119,9 +118,9 @@ def _build_trainer(
     settings: Settings, data: ImageData, model: VGG, device: chainer.backend.Device, folder: RunFolder
 ) -> tuple[Trainer, CleanStop]:
     images = Batches(data.x_train, data.y_train, device)
-    if settings.batch_size > len(images.rows):
+    if settings.batch_size > len(images):
         raise InputError(
-            f'--batch-size is {settings.batch_size}, but there are {len(images.rows)} training images; '
+            f'--batch-size is {settings.batch_size}, but there are {len(images)} training images; '
             'choose a smaller one'
         )
     classifier = chainer.links.Classifier(model)
@@ -129,7 +128,10 @@ def _build_trainer(
         settings.optimizer, classifier, settings.lr, settings.optimizer_options, settings.weight_decay
     )
     updater = StandardUpdater(
-        SerialIterator(images.rows, settings.batch_size), optimizer, converter=images, device=device
+        ShuffledBatches(images, settings.batch_size, settings.seed),
+        optimizer,
+        converter=lambda batch, device: batch,
+        device=device,
     )
     stop = CleanStop(settings.epochs)
     trainer = Trainer(updater, stop, out=str(folder.path))
@@ -142,14 +144,14 @@ def _build_trainer(
         trigger=(1, 'epoch'),
         priority=-1000,
     )
-    trainer.extend(Evaluation('test', model, Batches(data.x_test, data.y_test, device), settings.batch_size))
+    trainer.extend(Evaluation('test', model, Batches(data.x_test, data.y_test, device)))
     if data.x_validation is not None and data.y_validation is not None:
         validation = Batches(data.x_validation, data.y_validation, device)
-        trainer.extend(Evaluation('validation', model, validation, settings.batch_size))
+        trainer.extend(Evaluation('validation', model, validation))
         trainer.extend(BestModel(model))
     trainer.extend(chainer_extensions.LogReport(filename=LOG))
-    trainer.extend(Divergence(data.n_classes, len(images.rows), settings.chance_patience))
-    add_schedule(trainer, settings, optimizer, len(images.rows))
+    trainer.extend(Divergence(data.n_classes, len(images), settings.chance_patience))
+    add_schedule(trainer, settings, optimizer, len(images))
     trainer.extend(RandomState(settings.seed, device))
     trainer.extend(stop)
     trainer.extend(snapshot(folder), name='snapshot')

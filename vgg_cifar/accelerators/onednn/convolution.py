@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 import numpy
 
-from vgg_cifar.accelerators.onednn import arrays, library
+from vgg_cifar.accelerators.onednn import arrays, library, winograd
 from vgg_cifar.accelerators.onednn.arrays import Shape, address, canonical, type_of
 from vgg_cifar.accelerators.onednn.library import Algorithm, Arg, Propagation, Type
 from vgg_cifar.accelerators.onednn.primitives import Attributes, Layout, Primitive, cached, dimensions
@@ -32,13 +32,23 @@ def moved(
     x: Shape, weights: Shape, stride: Pair, pad: Pair, dilation: Pair, groups: int
 ) -> tuple[Shape, Geometry]:
     """Return the shape of what a convolution makes of an image, and its geometry, as Chainer counts them."""
-    out, ends = [], []
-    for n, k, s, p, d in zip(x[2:], weights[2:], stride, pad, dilation, strict=True):
-        reach = (k - 1) * d + 1
-        out.append((n + 2 * p - reach) // s + 1)
-        ends.append(s * (out[-1] - 1) + reach - n - p)
-    geometry = Geometry(stride, pad, (ends[0], ends[1]), dilation, groups)
-    return (x[0], weights[0], *out), geometry
+    size = (
+        (n + 2 * p - (k - 1) * d - 1) // s + 1
+        for n, k, s, p, d in zip(x[2:], weights[2:], stride, pad, dilation, strict=True)
+    )
+    y = (x[0], weights[0], *size)
+    return y, geometry_between(x, weights, y, stride, pad, dilation, groups)
+
+
+def geometry_between(
+    x: Shape, weights: Shape, y: Shape, stride: Pair, pad: Pair, dilation: Pair, groups: int
+) -> Geometry:
+    """Return the geometry that makes y of x: the shapes tell what is padded, or cropped, at the end."""
+    rows, columns = (
+        s * (out - 1) + (k - 1) * d + 1 - n - p
+        for n, k, out, s, p, d in zip(x[2:], weights[2:], y[2:], stride, pad, dilation, strict=True)
+    )
+    return Geometry(stride, pad, (rows, columns), dilation, groups)
 
 
 class _Case(NamedTuple):
@@ -149,6 +159,8 @@ def forward(
     x, weights = canonical(x), numpy.ascontiguousarray(weights)
     bias = None if bias is None else numpy.ascontiguousarray(bias)
     case = _Case(x.shape, weights.shape, y_shape, geometry, type_of(x.dtype))
+    if winograd.suits(case.x, case.weights, case.geometry, case.type):
+        return winograd.forward(x, weights, bias, relu)
     primitive, order = _forward(case, bias is not None, relu)
     y, blocks = arrays.empty(y_shape, x.dtype), order.read(weights)
     primitive(address(x), address(blocks), address(bias), address(y))
@@ -160,7 +172,10 @@ def backward_data(
 ) -> numpy.ndarray:
     """Return the gradient of the input of a convolution, of shape `x_shape` and gy's type."""
     weights, gy = numpy.ascontiguousarray(weights), canonical(gy)
-    primitive, order = _backward_data(_Case(x_shape, weights.shape, gy.shape, geometry, type_of(gy.dtype)))
+    case = _Case(x_shape, weights.shape, gy.shape, geometry, type_of(gy.dtype))
+    if winograd.suits(case.x, case.weights, case.geometry, case.type):
+        return winograd.backward_data(weights, gy)
+    primitive, order = _backward_data(case)
     gx, blocks = arrays.empty(x_shape, gy.dtype), order.read(weights)
     primitive(address(gy), address(blocks), address(gx))
     return gx
@@ -172,6 +187,8 @@ def backward_weights(
     """Return the gradients of the weights, of shape `w_shape`, and where asked for of the bias: float32."""
     x, gy = canonical(x), canonical(gy)
     case = _Case(x.shape, w_shape, gy.shape, geometry, type_of(x.dtype))
+    if winograd.suits(case.x, case.weights, case.geometry, case.type):
+        return winograd.backward_weights(x, gy, bias)
     primitive, order = _backward_weights(case, bias)
     gw = arrays.empty_in_order(w_shape, numpy.float32)
     gb = numpy.empty(w_shape[:1], numpy.float32) if bias else None

@@ -33,8 +33,11 @@ def flat(array: numpy.ndarray) -> numpy.ndarray:
 
 def like(array: numpy.ndarray, model: numpy.ndarray) -> numpy.ndarray:
     """Return the array where it is laid out as the dense array `model` of its shape, else such a copy."""
-    same = all(a == b or n == 1 for a, b, n in zip(array.strides, model.strides, array.shape, strict=True))
-    if same:
+    size, model_size = array.itemsize, model.itemsize
+    if all(
+        a * model_size == b * size or n == 1
+        for a, b, n in zip(array.strides, model.strides, array.shape, strict=True)
+    ):
         return array
     copy = empty_like(model, array.dtype)
     copy[...] = array

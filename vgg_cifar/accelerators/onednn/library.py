@@ -53,6 +53,7 @@ SIGNATURES = {
     'convolution_forward_primitive_desc_create': 'ppii' + 'pppp' + 'pppp' + 'p',
     'convolution_backward_data_primitive_desc_create': 'ppi' + 'ppp' + 'pppp' + 'pp',
     'convolution_backward_weights_primitive_desc_create': 'ppi' + 'pppp' + 'pppp' + 'pp',
+    'matmul_primitive_desc_create': 'pp' + 'pppp' + 'p',
     'inner_product_forward_primitive_desc_create': 'ppi' + 'pppp' + 'p',
     'inner_product_backward_data_primitive_desc_create': 'pp' + 'ppp' + 'pp',
     'inner_product_backward_weights_primitive_desc_create': 'pp' + 'pppp' + 'pp',

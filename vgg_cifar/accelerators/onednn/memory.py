@@ -63,7 +63,10 @@ def buffer(n_bytes: int) -> numpy.ndarray:
     if n_bytes < KEPT_FROM:
         root = numpy.empty(padded, numpy.uint8)
     else:
-        memory: Any = _store.take(padded)
+        # One of four sizes to a power of two, so that arrays of nearly the same size share. What is asked for
+        # too much is never written, and the system gives no pages for it.
+        step = 1 << (padded.bit_length() - 3)
+        memory: Any = _store.take(-(-padded // step) * step)
         # All views of an array refer to the array that stands on something that is no array. That is `root`:
         # when it goes, no view is left.
         root = numpy.frombuffer(memoryview(memory), numpy.uint8)

@@ -6,6 +6,9 @@ from chainer.training import Extension, Trainer
 
 from vgg_cifar.training.batches import Batches
 
+# Images a second on one core at 50, 200, 500: 495, 645, 675 in float32, 1519, 2264, 967 in bfloat16.
+BATCH_SIZE = 200
+
 
 class Evaluation(Extension):
     """Report ``NAME/main/loss`` and ``NAME/main/accuracy`` over all of `batches`, each image counting once.
@@ -16,18 +19,17 @@ class Evaluation(Extension):
     trigger = 1, 'epoch'
     priority = chainer.training.PRIORITY_WRITER
 
-    def __init__(self, name: str, model: chainer.Link, batches: Batches, batch_size: int) -> None:
+    def __init__(self, name: str, model: chainer.Link, batches: Batches) -> None:
         self.name = name
         self.model = model
         self.batches = batches
-        self.batch_size = batch_size
 
     def __call__(self, trainer: Trainer | None = None) -> dict[str, float]:
         totals = {'loss': 0.0, 'accuracy': 0.0}
-        count = len(self.batches.rows)
+        count = len(self.batches)
         with chainer.using_config('train', False), chainer.no_backprop_mode():
-            for start in range(0, count, self.batch_size):
-                x, y = self.batches(slice(start, start + self.batch_size))
+            for start in range(0, count, BATCH_SIZE):
+                x, y = self.batches(slice(start, start + BATCH_SIZE))
                 scores = self.model(x)
                 totals['loss'] += float(F.softmax_cross_entropy(scores, y).array) * len(y)
                 totals['accuracy'] += float(F.accuracy(scores, y).array) * len(y)
