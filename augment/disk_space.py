@@ -7,12 +7,12 @@ from pathlib import Path
 from augment.errors import InputError
 
 
-def require_space(path: Path, size: int) -> None:
-    """Raise InputError unless a file of `size` bytes fits at `path`, where no file is, before or after."""
+def require_space(path: Path, size: int, later: int = 0) -> None:
+    """Raise InputError unless a file of `size` bytes, and `later` more, fit at `path`, where no file is."""
     free = shutil.disk_usage(path.parent).free
-    if size > free:
+    if size + later > free:
         raise InputError(
-            f'{path.parent}: {size / 1e9:.1f} GB are needed, {free / 1e9:.1f} GB are free; '
+            f'{path.parent}: {(size + later) / 1e9:.1f} GB are needed, {free / 1e9:.1f} GB are free; '
             'free some space, or write to another disk'
         )
     try:

@@ -185,15 +185,16 @@ class _Job:
         if self.recipe.gzip:
             self.paths.partial.touch()
         else:
-            image_bytes = numpy.dtype(self.recipe.dtype).itemsize * math.prod(self.source.images.shape[1:])
-            self._create_skeleton(attributes, image_bytes * self.sizes.rows * self.sizes.copies)
+            row_bytes = numpy.dtype(self.recipe.dtype).itemsize * math.prod(self.source.images.shape[1:])
+            self._create_skeleton(attributes, 0, row_bytes * self.sizes.rows * self.sizes.copies)
             reserve(self.paths.new, self.paths.new.stat().st_size)
             self.paths.new.replace(self.paths.partial)
 
-    def _create_skeleton(self, attributes: dict[str, Any], x_train_bytes: int) -> None:
+    def _create_skeleton(self, attributes: dict[str, Any], chunks: int, later: int) -> None:
+        """Create it where there is room for it, for `chunks` bytes added by HDF5, and `later` bytes by us."""
         self.paths.new.unlink(missing_ok=True)
-        passed_on = skeleton.size(self.source, self.part, self.recipe, self.sizes)
-        require_space(self.paths.new, passed_on + x_train_bytes)
+        size = skeleton.size(self.source, self.part, self.recipe, self.sizes)
+        require_space(self.paths.new, size + chunks, later)
         skeleton.create(self.paths.new, self.source, self.part, self.recipe, self.sizes, attributes)
 
     def work(self, apply: Apply, signals: StopSignals) -> None:
@@ -253,7 +254,7 @@ class _Job:
     def complete(self, attributes: dict[str, Any]) -> None:
         """Make the output need nothing but its name."""
         if self.recipe.gzip:
-            self._create_skeleton(attributes, self.paths.partial.stat().st_size)
+            self._create_skeleton(attributes, self.paths.partial.stat().st_size, 0)
             assemble(self.paths.partial, self.paths.new, self.sizes, self.journal.done)
             with self.paths.new.open('rb') as file:
                 os.fsync(file.fileno())

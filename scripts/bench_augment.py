@@ -112,8 +112,8 @@ BARS = {
 }
 
 
-def measure(name: str, source: Path, out: Path) -> tuple[float, float]:
-    """Return the seconds and the peak memory (MiB) of a contender's process."""
+def measure(name: str, source: Path, out: Path) -> tuple[float, float, float]:
+    """Return the seconds, the processor's seconds and the peak memory (MiB) of a contender's process."""
     start = time.perf_counter()
     command = [sys.executable, __file__, str(source), '--work', name, '--folder', str(out)]
     silent = [(os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)]
@@ -122,7 +122,7 @@ def measure(name: str, source: Path, out: Path) -> tuple[float, float]:
     seconds = time.perf_counter() - start
     if status:
         raise SystemExit(f'{name}: ended with status {os.waitstatus_to_exitcode(status)}')
-    return seconds, usage.ru_maxrss / 1024
+    return seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
 
 
 def same_images(one: Path, other: Path) -> bool:
@@ -137,14 +137,15 @@ def same_images(one: Path, other: Path) -> bool:
 
 def race(names: list[str], source: Path, folder: Path, rounds: int) -> dict[str, dict]:
     """Return the times and the peak memory of each contender."""
-    found: dict[str, dict] = {name: {'seconds': [], 'peak_mib': 0.0} for name in names}
+    found: dict[str, dict] = {name: {'seconds': [], 'cpu': [], 'peak_mib': 0.0} for name in names}
     reference = folder / 'reference.hdf5'
     for number in range(rounds):
         for name in names:
             out = folder / 'out.hdf5'
             os.sync()
-            seconds, peak = measure(name, source, out)
+            seconds, cpu, peak = measure(name, source, out)
             found[name]['seconds'].append(seconds)
+            found[name]['cpu'].append(cpu)
             found[name]['peak_mib'] = max(found[name]['peak_mib'], peak)
             if number == 0 and not name.startswith('h5py'):
                 if not reference.exists():
@@ -190,12 +191,13 @@ def main() -> int:
     with h5py.File(arguments.source) as file:
         count = len(file['X_train'])
     print(f'{count} images, 4 copies, {arguments.rounds} rounds')
-    print(f'{"":36} {"median":>8} {"min":>8} {"max":>8} {"images/s":>10} {"peak":>10}')
+    print(f'{"":36} {"median":>8} {"min":>8} {"max":>8} {"images/s":>10} {"CPU":>8} {"peak":>10}')
     for name, result in found.items():
         times = result['seconds']
         print(
             f'{name:36} {result["median"]:6.2f} s {min(times):8.2f} {max(times):8.2f} '
-            f'{count / result["median"]:10,.0f} {result["peak_mib"]:6.0f} MiB'
+            f'{count / result["median"]:10,.0f} {statistics.median(result["cpu"]):6.2f} s '
+            f'{result["peak_mib"]:6.0f} MiB'
         )
     for name, bar in bars(found).items():
         low, high = bar['range']
