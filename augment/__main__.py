@@ -2,12 +2,13 @@
 
 import argparse
 import shlex
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from augment import transforms
-from augment.errors import InputError, Interrupted
+from augment.errors import InputError, Interrupted, first_line
 from augment.recipe import Recipe
 
 EXAMPLES = """examples:
@@ -41,6 +42,14 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         print(f'augment: {error}', file=sys.stderr)
         return error.exit_status
+    except OSError as error:
+        # A folder that may not be written to, a disk that fails: the system's own words name the file.
+        if arguments.debug:
+            raise
+        print(f'augment: {first_line(error)}', file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
     return 0
 
 

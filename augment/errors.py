@@ -1,7 +1,6 @@
 """The ways in which the command can end early; it prints the message."""
 
 import signal
-from pathlib import Path
 
 
 class InputError(ValueError):
@@ -11,10 +10,10 @@ class InputError(ValueError):
 
 
 class Interrupted(Exception):
-    """A signal has stopped the work cleanly; what is done so far lies in `partial`."""
+    """A signal has stopped the work cleanly; `left` says what is left of it."""
 
-    def __init__(self, number: signal.Signals, partial: Path) -> None:
-        super().__init__(f'stopped by {number.name}; {partial} holds what is done, the same command goes on')
+    def __init__(self, number: signal.Signals, left: str) -> None:
+        super().__init__(f'stopped by {number.name}; {left}')
         self.exit_status = 128 + number
 
 

@@ -1,5 +1,6 @@
 """What of an unfinished output is done, on disk: a killed run goes on from here."""
 
+import errno
 import fcntl
 import json
 import os
@@ -9,15 +10,17 @@ from typing import Any
 
 from augment.errors import InputError
 
-COMPLETE = b'complete'
+# Some file systems of clusters have no locks.
+NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)
 
 
 class Journal:
     """A text file: first a line with the job's identity, then a line for each block that is safely on disk.
 
     A block's line is a JSON list of whole numbers: the block's number, how many of its images are constant,
-    and, where chunks are compressed, the offset and the size of each. The last line is 'complete' once the
-    output needs nothing but its name. A torn last line does not count.
+    and, where chunks are compressed, the offset and the size of each. Once the output needs nothing but its
+    name, the last line is {"complete": [BYTES, TIME]}, its size and time of change, by which it is known
+    under any name. A torn last line does not count.
 
     While it is open no other process can open it.
 
@@ -30,7 +33,7 @@ class Journal:
         self.path = path
         self.identity: dict[str, Any] | None = None
         self.done: dict[int, list[int]] = {}
-        self.complete = False
+        self.complete: list[int] | None = None
         self._file = self._lock()
         content = os.pread(self._file, os.fstat(self._file).st_size, 0)
         whole = content.rfind(b'\n') + 1
@@ -52,6 +55,10 @@ class Journal:
                 raise InputError(
                     f'{self.path}: another process is writing this output; wait for it or choose another'
                 ) from None
+            except OSError as error:
+                if error.errno in NO_LOCKS:
+                    return file
+                raise
             os.close(file)
 
     def _read(self, lines: list[bytes]) -> None:
@@ -59,18 +66,18 @@ class Journal:
             if lines:
                 self.identity = json.loads(lines[0])
             for line in lines[1:]:
-                if line == COMPLETE:
-                    self.complete = True
+                entry = json.loads(line)
+                if isinstance(entry, dict):
+                    self.complete = entry['complete']
                 else:
-                    number, *rest = json.loads(line)
-                    self.done[number] = rest
-        except (ValueError, TypeError):
-            self.identity, self.done, self.complete = None, {}, False
+                    self.done[entry[0]] = entry[1:]
+        except (ValueError, TypeError, LookupError):
+            self.identity, self.done, self.complete = None, {}, None
 
     def start(self, identity: dict[str, Any]) -> None:
         """Begin anew."""
         os.ftruncate(self._file, 0)
-        self.identity, self.done, self.complete = identity, {}, False
+        self.identity, self.done, self.complete = identity, {}, None
         self._append(json.dumps(identity, sort_keys=True).encode())
 
     def add(self, blocks: Iterable[list[int]]) -> None:
@@ -82,10 +89,10 @@ class Journal:
         if lines:
             self._append(b'\n'.join(lines))
 
-    def finish(self) -> None:
-        """Record that the output needs nothing but its name."""
-        self.complete = True
-        self._append(COMPLETE)
+    def finish(self, output: Path) -> None:
+        """Record that `output` needs nothing but its name."""
+        self.complete = stamp(output)
+        self._append(json.dumps({'complete': self.complete}).encode())
 
     def _append(self, text: bytes) -> None:
         os.write(self._file, text + b'\n')
@@ -98,3 +105,9 @@ class Journal:
     def close(self) -> None:
         """Let other processes open it."""
         os.close(self._file)
+
+
+def stamp(path: Path) -> list[int]:
+    """Return a file's size and time of change, which a new name leaves as they are."""
+    found = path.stat()
+    return [found.st_size, found.st_mtime_ns]

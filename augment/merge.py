@@ -13,8 +13,9 @@ import numpy
 from augment import skeleton
 from augment.disk_space import require_space
 from augment.errors import InputError, first_line
-from augment.pipeline import Paths, require_writable
+from augment.pipeline import Paths, refuse_as_output, require_writable
 from augment.source import opened as open_hdf5
+from augment.stop_signals import StopSignals
 
 # What shards of one job have in common.
 SHARED = ('augment_copies', 'augment_median_window', 'augment_source_sha256', 'augment_source_rows')
@@ -46,30 +47,31 @@ def merge(
     """
     out = Path(os.path.realpath(out))
     require_writable(out, overwrite)
-    with contextlib.ExitStack() as stack:
+    with StopSignals('nothing is written'), contextlib.ExitStack() as stack:
         parts = sorted((_open(Path(shard), stack) for shard in shards), key=lambda part: part.start)
         _check(parts)
+        paths = Paths(out)
+        refuse_as_output([part.path for part in parts], paths)
         for part in parts:
-            if out.exists() and part.path.samefile(out):
-                raise InputError(f'{out}: is one of the shards; choose another output')
             if not copy and part.path.resolve().parent != out.parent:
                 raise InputError(
                     f'{part.path}: lies in another folder than {out}, which would refer to it; '
                     'move it there, or copy its values with --copy'
                 )
         out.parent.mkdir(parents=True, exist_ok=True)
-        new = Paths(out).new
+        new = paths.new
         read = parts if copy else parts[:1]
         require_space(new, sum(part.path.stat().st_size for part in read) + skeleton.METADATA_BYTES)
         try:
             with h5py.File(new, 'w', libver=('v110', 'v110')) as file:
                 (_copy if copy else _refer)(parts, file)
                 _join_labels(parts, file)
+                for name in ('X_train', 'Y_train'):
+                    skeleton.copy_attributes(parts[0].file[name], file[name], parts[0].path)
                 for name in parts[0].file:
                     if name not in ('X_train', 'Y_train'):
                         parts[0].file.copy(name, file, expand_soft=False, expand_external=False)
-                for name, value in parts[0].file.attrs.items():
-                    file.attrs[name] = value
+                skeleton.copy_attributes(parts[0].file, file, parts[0].path)
                 file.attrs['augment_rows'] = [0, parts[-1].stop]
             with new.open('rb') as written:
                 os.fsync(written.fileno())
@@ -133,7 +135,7 @@ def _refer(parts: list[_Shard], file: h5py.File) -> None:
     row = 0
     for part in parts:
         layout[row : row + len(part.images)] = h5py.VirtualSource(
-            part.path.name, 'X_train', part.images.shape
+            part.path.resolve().name, 'X_train', part.images.shape
         )
         row += len(part.images)
     file.create_virtual_dataset('X_train', layout)

@@ -5,7 +5,7 @@ import errno
 import math
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from augment import provenance, skeleton
 from augment.device import Apply, applier
 from augment.disk_space import require_space, reserve
 from augment.errors import InputError, first_line
-from augment.journal import Journal
+from augment.journal import Journal, stamp
 from augment.layout import Layout, layout
 from augment.progress import progress
 from augment.recipe import Recipe
@@ -85,10 +85,11 @@ def augment(
     recipe = recipe or Recipe()
     paths = Paths(Path(os.path.realpath(out)))
     require_writable(Path(out), overwrite or paths.journal.exists())
-    with StopSignals(paths.partial) as signals, contextlib.ExitStack() as stack:
+    left = f'{paths.partial} holds what is done, the same command goes on'
+    with StopSignals(left) as signals, contextlib.ExitStack() as stack:
         opened = open_source(Path(source))
         stack.enter_context(opened.file)
-        _refuse_input_as_output(Path(out), opened)
+        refuse_as_output(opened.files, paths)
         part = _part(opened, rows)
         recipe.check_images(opened.images.dtype, f'{source}: X_train')
         apply = applier(recipe, device)
@@ -100,14 +101,14 @@ def augment(
         paths.out.parent.mkdir(parents=True, exist_ok=True)
         journal = stack.enter_context(contextlib.closing(Journal(paths.journal)))
         job = _Job(opened, part, recipe, sizes, paths, journal)
-        if fresh or not (journal.complete and journal.identity == identity):
+        if fresh or journal.identity != identity or not job.is_complete():
             goes_on = job.goes_on(identity, fresh, overwrite)
             with job.cleared_on_bad_input():
                 if not goes_on:
                     job.start(identity, attributes)
                 job.work(apply, signals)
                 job.complete(attributes)
-        job.publish()
+        job.publish(overwrite)
         constant = sum(count for count, *_ in journal.done.values())
     return Summary(
         Path(out), sizes.rows, recipe.names, constant, paths.out.stat().st_size, time.monotonic() - started
@@ -142,6 +143,16 @@ def require_writable(out: Path, overwrite: bool) -> None:
         raise InputError(f'{out}: found a folder, expected a file name; add one')
     if out.exists() and not (overwrite and out.is_file()):
         raise InputError(f'{out}: exists already; give --overwrite to replace it, or another name')
+
+
+def refuse_as_output(read: Iterable[Path], paths: Paths) -> None:
+    """Raise InputError where writing `paths` would change a file that is read, be it through links."""
+    for written in (paths.out, paths.partial, paths.new, paths.journal):
+        for path in read:
+            if written.exists() and path.samefile(written):
+                raise InputError(
+                    f'{written}: is read from ({path}), and cannot be written; choose another output'
+                )
 
 
 @dataclass(frozen=True)
@@ -223,10 +234,7 @@ class _Job:
 
     def _task(self, apply: Apply, target: Target) -> Callable[[int], list[int]]:
         """Return what computes and writes a block, with memory of its own, and returns the journal's line."""
-        first = self.sizes.block_rows(0)
-        space = numpy.empty(
-            (first.stop * self.sizes.copies, *self.source.images.shape[1:]), self.recipe.dtype
-        )
+        space = target.space(self.source.images.shape[1:], self.recipe.dtype)
 
         def task(number: int) -> list[int]:
             rows = self.sizes.block_rows(number)
@@ -235,9 +243,9 @@ class _Job:
             constant = 0
             if 'normalize' in self.recipe.copies:
                 constant = _count_constant(x, there.start, self.source.path)
-            images = space[: len(x) * self.sizes.copies]
-            apply(x, images)
-            return [number, constant, *target.write(number, images)]
+            count = len(x) * self.sizes.copies
+            apply(x, space[:count])
+            return [number, constant, *target.write(number, space, count)]
 
         return task
 
@@ -258,13 +266,19 @@ class _Job:
             assemble(self.paths.partial, self.paths.new, self.sizes, self.journal.done)
             with self.paths.new.open('rb') as file:
                 os.fsync(file.fileno())
-        self.journal.finish()
+        self.journal.finish(self.paths.new if self.recipe.gzip else self.paths.partial)
 
-    def publish(self) -> None:
+    def is_complete(self) -> bool:
+        """Return whether the output needs nothing but its name, or has it already."""
+        places = (self.paths.new, self.paths.partial, self.paths.out)
+        return any(path.exists() and stamp(path) == self.journal.complete for path in places)
+
+    def publish(self, overwrite: bool) -> None:
         """Give the complete output its name."""
         if self.paths.new.exists():
             self.paths.new.replace(self.paths.partial)
         if self.paths.partial.exists():
+            require_writable(self.paths.out, overwrite)
             self.paths.partial.replace(self.paths.out)
         self.journal.delete()
 
@@ -309,9 +323,3 @@ def _part(source: Source, rows: tuple[int | None, int | None]) -> slice:
             'correct --rows A:B'
         )
     return slice(start, stop)
-
-
-def _refuse_input_as_output(out: Path, source: Source) -> None:
-    for path in source.files:
-        if out.exists() and path.samefile(out):
-            raise InputError(f'{out}: is read from ({path}), and cannot be written; choose another output')

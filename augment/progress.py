@@ -4,8 +4,6 @@ import sys
 import time
 from typing import Any
 
-import tqdm
-
 # Between two lines of a log file.
 SECONDS = 10
 
@@ -40,4 +38,7 @@ def progress(total: int, initial: int = 0) -> Any:
     """Return an object whose `update(n)` counts source images, and whose `close()` ends the display."""
     if not sys.stderr.isatty():
         return PlainLines(total, initial)
+    # Only a terminal needs it.
+    import tqdm
+
     return tqdm.tqdm(total=total, initial=initial, unit=' images', unit_scale=True, dynamic_ncols=True)

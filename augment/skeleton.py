@@ -18,7 +18,7 @@ PIECE_BYTES = 8 * 2**20
 METADATA_BYTES = 2**20
 
 # Attributes that would not be true of the output.
-STALE = ('sha256', 'created_by')
+STALE = ('sha256',)
 
 
 def create(
@@ -39,13 +39,13 @@ def create(
     ) as out:
         shape = (sizes.rows * sizes.copies, *source.images.shape[1:])
         create_images(out, 'X_train', shape, recipe.dtype, sizes.chunk, recipe.gzip)
-        _copy_attributes(source.images, out['X_train'], source.path)
+        copy_attributes(source.images, out['X_train'], source.path)
         _repeat_labels(source, out, rows, sizes.copies)
         if rows.start == 0:
             for name in source.file:
                 if name not in ('X_train', 'Y_train'):
                     _pass_on(source, out, name, recipe)
-        _copy_attributes(source.file, out, source.path)
+        copy_attributes(source.file, out, source.path)
         out.attrs.update(provenance)
 
 
@@ -98,7 +98,7 @@ def _repeat_labels(source: Source, out: h5py.File, rows: slice, copies: int) -> 
     labels = source.file['Y_train']
     count = rows.stop - rows.start
     repeated = out.create_dataset('Y_train', (count * copies, *labels.shape[1:]), labels.dtype)
-    _copy_attributes(labels, repeated, source.path)
+    copy_attributes(labels, repeated, source.path)
     step = max(1, PIECE_BYTES // (copies * labels.dtype.itemsize))
     for start in range(0, count, step):
         stop = min(count, start + step)
@@ -127,14 +127,15 @@ def _pass_on(source: Source, out: h5py.File, name: str, recipe: Recipe) -> None:
         dtype = 'uint8' if recipe.dtype == 'uint8' and images.dtype == numpy.uint8 else 'float32'
         row_bytes = numpy.dtype(dtype).itemsize * int(numpy.prod(images.shape[1:], dtype=int))
         create_images(out, name, images.shape, dtype, layout(len(images), 1, row_bytes).chunk, recipe.gzip)
-        _copy_attributes(images, out[name], source.path)
+        copy_attributes(images, out[name], source.path)
         step = max(1, PIECE_BYTES // row_bytes)
         for start in range(0, len(images), step):
             rows = slice(start, min(len(images), start + step))
             out[name][rows] = read_images(images, rows, source.path)
 
 
-def _copy_attributes(source: h5py.HLObject, out: h5py.HLObject, path: Path) -> None:
+def copy_attributes(source: h5py.HLObject, out: h5py.HLObject, path: Path) -> None:
+    """Copy what is still true of the output. Raises InputError, naming `path`, where one cannot be copied."""
     for name in source.attrs:
         if name not in STALE:
             try:

@@ -5,7 +5,6 @@ import queue
 import signal
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -19,14 +18,14 @@ class StopSignals:
     has it put into a queue instead.
 
     Args:
-        partial: where what is done lies, for the message.
+        left: what a stop leaves, for the message.
 
     """
 
     numbers = (signal.SIGINT, signal.SIGTERM)
 
-    def __init__(self, partial: Path) -> None:
-        self._partial = partial
+    def __init__(self, left: str) -> None:
+        self._left = left
         self._previous: dict[signal.Signals, Any] = {}
         self._queue: queue.SimpleQueue[Any] | None = None
 
@@ -43,7 +42,7 @@ class StopSignals:
     def _receive(self, number: int, frame: FrameType | None) -> None:
         for one in self._previous:
             signal.signal(one, signal.SIG_DFL)
-        error = Interrupted(signal.Signals(number), self._partial)
+        error = Interrupted(signal.Signals(number), self._left)
         if self._queue is None:
             raise error
         self._queue.put(error)

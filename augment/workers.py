@@ -19,8 +19,8 @@ def in_threads(
 ) -> Generator[Result, None, None]:
     """Yield a task's result for each of `numbers`, in the order in which they are ready.
 
-    Each thread, one for each processor, has a task of its own, with its own memory. All threads have ended
-    when the iterator is closed, and when a task or a signal raises.
+    Each thread has a task of its own, with its own memory; there is one more than there are processors, because
+    some wait for the disk. All have ended when the iterator is closed, and when a task or a signal raises.
     """
     todo = list(numbers)[::-1]
     results: queue.SimpleQueue[Any] = queue.SimpleQueue()
@@ -43,7 +43,7 @@ def in_threads(
     threads: list[threading.Thread] = []
     with signals.sent_to(results):
         try:
-            for _ in range(min(MOST_THREADS, _processors(), len(todo))):
+            for _ in range(min(MOST_THREADS, _processors() + 1, len(todo))):
                 threads.append(threading.Thread(target=run, daemon=True))
                 threads[-1].start()
             running = len(threads)

@@ -71,6 +71,21 @@ def test_other_floats_become_float32_first(source, tmp_path, images, dtype):
     assert content(tmp_path / 'OUT.hdf5')['X_train'].tobytes() == expected.tobytes()
 
 
+@pytest.mark.parametrize('shape', [(2, 5, 7), (1, 28, 28), (3, 32, 32), (3, 70, 60)])
+def test_images_of_any_size(source, tmp_path, shape, monkeypatch):
+    # In the real sizes of chunks and blocks; some fill whole pages of the disk, some do not.
+    monkeypatch.setattr('augment.layout.CHUNK_BYTES', 2**20)
+    monkeypatch.setattr('augment.layout.BLOCK_BYTES', 2**22)
+    images = numpy.random.RandomState(0).randint(0, 256, (700, *shape)).astype('uint8')
+    with h5py.File(source, 'r+') as file:
+        put(file, 'X_train', images)
+        put(file, 'Y_train', numpy.arange(700))
+    assert main([str(source), str(tmp_path / 'OUT.hdf5')]) == 0
+    found = content(tmp_path / 'OUT.hdf5')
+    assert found['X_train'].tobytes() == transforms.apply_copies(images).tobytes()
+    numpy.testing.assert_array_equal(found['Y_train'], numpy.arange(700).repeat(4))
+
+
 def test_options_choose_the_copies(source, tmp_path, images):
     out = str(tmp_path / 'OUT.hdf5')
     names = ['median', 'original']
@@ -131,6 +146,7 @@ def test_blocks_are_whole_chunks_and_cover_all_rows_once(rows, copies, image_byt
     assert [row for block in covered for row in range(block.start, block.stop)] == list(range(rows))
     for block in covered[:-1]:
         assert (block.stop - block.start) * copies % sizes.chunk == 0
+    assert sizes.block_images % sizes.chunk == 0
     assert sizes.chunk * image_bytes <= max(2**20, image_bytes)
 
 
@@ -245,6 +261,11 @@ def test_the_input_is_never_the_output(source, tmp_path):
     for name in ('IN.hdf5', 'symbolic.hdf5', 'hard.hdf5', './IN.hdf5'):
         assert main([str(source), f'{tmp_path}/{name}', '--overwrite']) == 2
         assert main([f'{tmp_path}/{name}', str(source), '--overwrite']) == 2
+    for ending in ('partial', 'partial.new', 'partial.journal'):
+        stem = tmp_path / 'OTHER.hdf5'
+        renamed = source.rename(f'{stem}.{ending}')
+        assert main([str(renamed), str(stem), '--fresh', '--overwrite']) == 2
+        assert renamed.rename(source).read_bytes() == before
     assert source.read_bytes() == before
 
 
@@ -390,6 +411,36 @@ def test_an_unfinished_output_of_another_job_is_not_touched(source, tmp_path, ca
     assert sorted(path.name for path in tmp_path.iterdir()) == ['IN.hdf5', 'OUT.hdf5']
 
 
+def test_a_complete_output_that_was_deleted_is_made_again(source, tmp_path):
+    out, journal = tmp_path / 'OUT.hdf5', tmp_path / 'OUT.hdf5.partial.journal'
+    # As a kill leaves it between the output's name and the end of its journal.
+    code = """if True:
+        import os, signal, sys
+        from augment import journal, layout
+        layout.CHUNK_BYTES, layout.BLOCK_BYTES = 16 * 768, 64 * 768
+        journal.Journal.delete = lambda self: os.kill(os.getpid(), signal.SIGKILL)
+        from augment.__main__ import main
+        main(sys.argv[1:])"""
+    assert python('-c', code, source, out, cwd=ROOT).returncode == -signal.SIGKILL
+    assert main([str(source), str(out)]) == 0
+    assert not journal.exists()
+    out.unlink()
+    assert python('-c', code, source, out, cwd=ROOT).returncode == -signal.SIGKILL
+    out.unlink()
+    out.write_text('another file')
+    assert main([str(source), str(out)]) == 2
+    assert out.read_text() == 'another file'
+    out.unlink()
+    assert main([str(source), str(out)]) == 0
+    assert h5py.is_hdf5(out)
+
+
+def test_a_folder_that_cannot_be_written_to_is_one_line(source, tmp_path, capsys):
+    (tmp_path / 'file').touch()
+    assert main([str(source), str(tmp_path / 'file' / 'OUT.hdf5')]) == 2
+    assert capsys.readouterr().err.count('\n') == 1
+
+
 def test_a_strange_file_under_the_partial_name_is_not_touched(source, tmp_path, capsys):
     strange = tmp_path / 'OUT.hdf5.partial'
     strange.write_text('somebody else')
@@ -416,10 +467,10 @@ def test_a_signal_stops_cleanly_and_the_same_command_goes_on(source, tmp_path, i
         from augment import layout, targets
         layout.CHUNK_BYTES, layout.BLOCK_BYTES = 16 * 768, 64 * 768
         write = targets.Target.write
-        def signalling(self, number, images):
+        def signalling(self, number, *images):
             if number == 2:
                 os.kill(os.getpid(), {number})
-            return write(self, number, images)
+            return write(self, number, *images)
         targets.Target.write = signalling
         from augment.__main__ import main
         sys.exit(main(sys.argv[1:]))"""
