@@ -19,8 +19,9 @@ def in_threads(
 ) -> Generator[Result, None, None]:
     """Yield a task's result for each of `numbers`, in the order in which they are ready.
 
-    Each thread has a task of its own, with its own memory; there is one more than there are processors, because
-    some wait for the disk. All have ended when the iterator is closed, and when a task or a signal raises.
+    Each thread has a task of its own, with its own memory; there is one more than there are processors,
+    because some wait for the disk. All have ended when the iterator is closed, and when a task or a signal
+    raises.
     """
     todo = list(numbers)[::-1]
     results: queue.SimpleQueue[Any] = queue.SimpleQueue()

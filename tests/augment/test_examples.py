@@ -61,5 +61,7 @@ def test_the_documents_python_runs():
 
 
 def test_links_of_the_document_lead_somewhere():
-    for target in re.findall(r'\]\(([^)]+)\)', DOCUMENT):
+    targets = re.findall(r'\]\(([^)]+)\)', DOCUMENT)
+    assert targets
+    for target in targets:
         assert (ROOT / 'docs' / target).exists(), target

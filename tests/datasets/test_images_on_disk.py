@@ -1,5 +1,7 @@
 """Images that stay in their file, against the same images in memory."""
 
+import pickle
+
 import h5py
 import numpy
 import pytest
@@ -84,6 +86,11 @@ def test_images_that_do_not_fit_into_memory_are_not_gathered(path, monkeypatch):
     monkeypatch.setattr('vgg_cifar.datasets.free_memory.free_memory', lambda: 100 * 192)
     with pytest.raises(InputError, match='150 images: needs'):
         ImagesOnDisk(path, 'X_train')[numpy.arange(150)]
+
+
+def test_another_process_opens_the_file_itself(path, images):
+    on_disk = pickle.loads(pickle.dumps(ImagesOnDisk(path, 'X_train')))
+    numpy.testing.assert_array_equal(on_disk[numpy.array([7, 190])], images[[7, 190]])
 
 
 def test_nan_is_named_by_its_row(tmp_path, images):

@@ -32,6 +32,7 @@ class ImagesOnDisk:
 
     def __init__(self, path: Path, name: str) -> None:
         self._path = path
+        self._name = name
         self._dataset = opened(path)[name]
         self.shape: tuple[int, ...] = self._dataset.shape
         self.dtype = numpy.dtype('uint8' if self._dataset.dtype == numpy.uint8 else 'float32')
@@ -43,6 +44,10 @@ class ImagesOnDisk:
         self._buffer: numpy.ndarray | None = None
         self._slots: OrderedDict[int, int] = OrderedDict()
         self._slot_of = numpy.full(-(-len(self) // self.unit), -1)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Another process opens the file itself.
+        return ImagesOnDisk, (self._path.absolute(), self._name)
 
     def __len__(self) -> int:
         return self.shape[0]
