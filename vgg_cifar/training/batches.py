@@ -35,6 +35,10 @@ class Batches:
             rows = self.device.xp.asarray(rows)
         return scale(self.x[rows]), self.y[rows]
 
+    def order(self, random: numpy.random.RandomState) -> numpy.ndarray:
+        """Return all row numbers in a random order."""
+        return random.permutation(len(self))
+
 
 class ShuffledBatches(chainer.dataset.Iterator):
     """Batch after batch without end, each epoch in an order of its own, for Chainer's updaters.
@@ -116,4 +120,4 @@ class ShuffledBatches(chainer.dataset.Iterator):
 
     def _draw_order(self, epoch: int) -> numpy.ndarray:
         # Not the newer Generator: the numbers that RandomState draws are fixed for all versions of NumPy.
-        return numpy.random.RandomState((self._seed, epoch)).permutation(len(self._images))
+        return self._images.order(numpy.random.RandomState((self._seed, epoch)))
