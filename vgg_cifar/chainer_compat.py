@@ -257,6 +257,49 @@ def _follow_forward(gradient: Any, used_ideep: Callable[[Any], bool]) -> None:
     gradient.forward_cpu = forward
 
 
+@_needed_by('chainer.functions.connection.convolution_2d', 'chainer.functions.connection.deconvolution_2d')
+def _grouped_convolutions(module: types.ModuleType, load: Load) -> bool:
+    """Has our accelerator convolve in groups, for which Chainer does not ask iDeep.
+
+    chainer/functions/connection/convolution_2d.py and deconvolution_2d.py leave groups to NumPy.
+    """
+    load()
+    for name, function in (
+        ('Convolution2DFunction', 'forward'),
+        ('Convolution2DGradW', 'backward_weights'),
+        ('Deconvolution2DFunction', 'transposed'),
+    ):
+        node = vars(module).get(name)
+        if node is not None and node.__module__ == module.__name__:
+            _accelerate_groups(node, function)
+    return _ideep_available()
+
+
+def _accelerate_groups(node: Any, function: str) -> None:
+    by_numpy = node._forward_grouped_convolution
+
+    def forward(self: Any, x: Any, *others: Any) -> Any:
+        from vgg_cifar.accelerators import onednn
+
+        # A gradient of the weights goes the way of the forward pass, which has seen their type.
+        if onednn.live() and (self._use_ideep or (function == 'transposed' and _ideep_takes(x, *others))):
+            from vgg_cifar.accelerators.onednn import groups
+
+            self._use_ideep = True
+            return getattr(groups, function)(self, x, *others)
+        return by_numpy(self, x, *others)
+
+    node._forward_grouped_convolution = forward
+
+
+def _ideep_takes(*arrays: Any) -> bool:
+    """Whether Chainer would ask iDeep about these arrays; it forgets to where a deconvolution is dilated."""
+    from chainer.backends import intel64
+
+    given = [array for array in arrays if array is not None]
+    return intel64.should_use_ideep('>=auto') and intel64.inputs_all_ready(given)
+
+
 def _ideep_available() -> bool:
     from chainer.backends import intel64
 

@@ -6,7 +6,7 @@ import numpy
 import pytest
 import scipy.ndimage
 
-from vgg_cifar.datasets import scale
+from vgg_cifar.datasets import hdf5, scale
 from vgg_cifar.errors import InputError
 from vgg_cifar.training.augmentation import COPIES, augmented
 from vgg_cifar.training.settings import Settings
@@ -64,3 +64,16 @@ def test_a_run_says_on_what_it_trained_and_resumes(settings, tmp_path):
 def test_unknown_copies_are_named(copies):
     with pytest.raises(InputError, match=r'--augment is .*; expected some of flip, normalize, median'):
         Settings(augment=copies)
+
+
+def test_images_that_stay_on_disk_are_not_copied_in_memory(settings, tmp_path, monkeypatch):
+    data = load_data(settings)
+    hdf5.write(tmp_path / 'images.hdf5', data)
+    monkeypatch.setattr(hdf5, 'LARGEST_IN_MEMORY', 0)
+    on_disk = hdf5.read(tmp_path / 'images.hdf5')
+    with pytest.raises(InputError, match=r'X_train is too large.*python -m augment'):
+        augmented(on_disk, COPIES)
+    numpy.testing.assert_array_equal(
+        augmented(on_disk.subset(20, 0, None, 0), COPIES).x_train,
+        augmented(data.subset(20, 0, None, 0), COPIES).x_train,
+    )

@@ -13,6 +13,7 @@ from vgg_cifar.atomic import replacing
 from vgg_cifar.datasets.free_memory import require_memory
 from vgg_cifar.datasets.hdf5_storage import first_line, local_dataset, opened
 from vgg_cifar.datasets.image_data import ImageData
+from vgg_cifar.datasets.images_on_disk import ImagesOnDisk, read_rows
 from vgg_cifar.errors import InputError
 
 FORMAT_VERSION = 1
@@ -20,12 +21,18 @@ FORMAT_VERSION = 1
 # A label far out of range is a damaged file, not a network with a million outputs.
 MOST_CLASSES = 65_536
 
+# Training images that take more are left in the file. A fixed number, and not the memory that happens to be
+# free: how images are shuffled depends on it, and a run must not depend on the machine.
+LARGEST_IN_MEMORY = 2**31
+
 # Read, checked and stored in pieces of about this size.
 CHUNK_BYTES = 2**20
 
 
 def read(path: str | os.PathLike) -> ImageData:
-    """Read a data file whole, uint8 images as uint8, floats as float32, labels as int32 of shape (N,).
+    """Read a data file, uint8 images as uint8, floats as float32, labels as int32 of shape (N,).
+
+    Training images of more than LARGEST_IN_MEMORY stay in the file as ImagesOnDisk.
 
     Raises InputError, naming file and data set, for everything that CIFAR10.hdf5.md lists under "Checks".
     """
@@ -42,18 +49,20 @@ def read(path: str | os.PathLike) -> ImageData:
                     f"{path}: X_{part}: found images of shape {images[part].shape[1:]}, expected X_train's "
                     f'{images["train"].shape[1:]}; give both parts the same shape'
                 )
-        require_memory(str(path), sum(_bytes_in_memory(dataset) for dataset in images.values()))
+        sizes = {part: _bytes_in_memory(dataset) for part, dataset in images.items()}
+        on_disk = sizes['train'] > LARGEST_IN_MEMORY
+        require_memory(str(path), sum(sizes.values()) - on_disk * sizes['train'])
 
         y = {part: _read_labels(labels[part], path) for part in parts}
         class_names = _class_names(file, path, y)
         _check_label_range(path, y, len(class_names))
-        x = {part: _read_images(images[part], path) for part in parts}
+        x = {part: _read_images(images[part], path) for part in parts if not (on_disk and part == 'train')}
         return ImageData(
             name=_text(file, 'name') or path.stem,
             synthetic=_truth(file, 'synthetic', path),
             class_names=class_names,
             source=str(path),
-            x_train=x['train'],
+            x_train=ImagesOnDisk(path, 'X_train') if on_disk else x['train'],
             y_train=y['train'],
             x_test=x['test'],
             y_test=y['test'],
@@ -176,18 +185,7 @@ def _read_images(dataset: h5py.Dataset, path: Path) -> numpy.ndarray:
     dtype = numpy.uint8 if dataset.dtype == numpy.uint8 else numpy.float32
     images = numpy.empty(dataset.shape, dtype)
     for rows in _row_slices(images, dataset.chunks):
-        block = images[rows]
-        # A float64 beyond float32 becomes inf here, which is what is reported below.
-        with numpy.errstate(over='ignore'):
-            block[...] = _values(dataset, rows, path)
-        if dtype == numpy.float32:
-            finite = numpy.isfinite(block).all(axis=(1, 2, 3))
-            if not finite.all():
-                row = rows.start + int(numpy.argmin(finite))
-                raise InputError(
-                    f'{path}: {dataset.name[1:]}: found NaN or infinity (as float32) first in row {row}, '
-                    'expected finite numbers; repair or drop that image'
-                )
+        read_rows(dataset, rows.start, images[rows], path)
     return images
 
 

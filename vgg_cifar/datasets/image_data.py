@@ -8,7 +8,11 @@ from typing import Any
 
 import numpy
 
+from vgg_cifar.datasets.images_on_disk import ImagesOnDisk
 from vgg_cifar.errors import InputError
+
+# Hashed at once.
+PIECE_ROWS = 1024
 
 ARRAYS = ('x_train', 'y_train', 'x_test', 'y_test', 'x_validation', 'y_validation')
 
@@ -19,6 +23,7 @@ class ImageData:
     """Images with their labels, kept apart as train, test and, where there is one, validation part.
 
     x_*: uint8 (0 to 255) or float32 of shape (N, C, H, W); y_*: int32 of shape (N,), 0 to n_classes - 1.
+    Training images that are too many for memory are ImagesOnDisk, which are indexed alike.
     A batch is `data.x_train[indices]`, one gather; `scale` makes it what a network takes.
 
     `source` is the path that the arrays came from, or 'generated'. `provenance` is what a file made from
@@ -29,7 +34,7 @@ class ImageData:
     synthetic: bool
     class_names: tuple[str, ...]
     source: str
-    x_train: numpy.ndarray
+    x_train: numpy.ndarray | ImagesOnDisk
     y_train: numpy.ndarray
     x_test: numpy.ndarray
     y_test: numpy.ndarray
@@ -54,9 +59,12 @@ class ImageData:
         for name in ARRAYS:
             array = getattr(self, name)
             if array is not None:
-                array = numpy.ascontiguousarray(array, dtype=array.dtype.newbyteorder('<'))
-                digest.update(f'{name} {array.shape} {array.dtype.str}\n'.encode())
-                digest.update(array.reshape(-1).view(numpy.uint8).data)
+                dtype = array.dtype.newbyteorder('<')
+                digest.update(f'{name} {array.shape} {dtype.str}\n'.encode())
+                # In pieces, because the array may be larger than memory.
+                for start in range(0, len(array), PIECE_ROWS):
+                    piece = numpy.ascontiguousarray(array[start : start + PIECE_ROWS], dtype=dtype)
+                    digest.update(piece.reshape(-1).view(numpy.uint8).data)
         return digest.hexdigest()
 
     @property

@@ -107,7 +107,7 @@ def interval(measured: Measured) -> str:
     if estimate is None or estimate.n < 2:
         return NONE
     ratio = isinstance(measured.comparison, RATIOS)
-    digits = 3 if ratio else 1
+    digits = 3 if ratio else 2
     signed = not ratio and not isinstance(measured.comparison, Level)
     ends = (number(end, digits, sign=signed) for end in (estimate.low, estimate.high))
     return ' to '.join(ends)

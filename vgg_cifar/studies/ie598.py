@@ -430,6 +430,9 @@ TABLE = Arithmetic(
     'Each row agrees with the network traced on a 32x32 image: column D, whose layers the table lists, with '
     "the report's fully connected layers of 500, 500 and 10.",
     layer_table,
+    finding='From the first pooling on the table is that of a network on 224x224 photographs (ImageNet), '
+    'with fully connected layers of 4096, 4096 and 1000. Only its first three rows were changed to 32x32. '
+    'Besides, its second CONV3-128 counts 64 input channels, where 128 come in.',
 )
 FILTER_PARAMETERS = Arithmetic(
     'R1.filter-params',

@@ -5,6 +5,7 @@ from vgg_cifar.models import summary
 from vgg_cifar.studies.study import Timing
 from vgg_cifar.studies.study_folder import StudyFolder
 from vgg_cifar.training.settings import VGG_FLAGS, Settings
+from vgg_cifar.training.step_time import WARM_UP
 from vgg_cifar.training.train import build_model, input_shape
 
 # A step forwards and backwards does three times the multiply-adds of a pass forwards.
@@ -47,5 +48,5 @@ class Cost:
         """Return the multiply-adds of a timing."""
         scale = folder.study.scales[folder.scale]
         settings = [folder.run_of(variant).settings for variant in timing.variants]
-        images = TRAINING * settings[0].batch_size * (scale.rounds * (1 + scale.timed_steps) + 2)
+        images = TRAINING * settings[0].batch_size * (WARM_UP + scale.rounds * (1 + scale.timed_steps))
         return float(sum(self.of_image(each) * images for each in settings))

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 
 from augment import transforms
 from vgg_cifar.datasets.image_data import ImageData, scale
+from vgg_cifar.datasets.images_on_disk import ImagesOnDisk
+from vgg_cifar.errors import InputError
 
 COPIES = tuple(name for name in transforms.COPIES if name != 'original')
 """What the report adds to each image, in its listing's order."""
@@ -23,9 +25,17 @@ def augmented(data: ImageData, copies: Sequence[str]) -> ImageData:
     Returns:
         ImageData: x_train float32 (N * (1 + len(copies)), C, H, W), y_train to match.
 
+    Raises:
+        InputError: the images do not fit into memory.
+
     """
     if not copies:
         return data
+    if isinstance(data.x_train, ImagesOnDisk):
+        raise InputError(
+            f'{data.source}: X_train is too large to copy in memory, which --augment asks for; '
+            'write the copies to a file first (python -m augment), or take fewer images (--train-size)'
+        )
     names = ('original', *copies)
     return dataclasses.replace(
         data,

@@ -35,6 +35,10 @@ class Batches:
             rows = self.device.xp.asarray(rows)
         return scale(self.x[rows]), self.y[rows]
 
+    def order(self, random: numpy.random.RandomState) -> numpy.ndarray:
+        """Return all row numbers in a random order."""
+        return random.permutation(len(self))
+
 
 # Changes a batch of images by numbers that it draws from the given generator.
 Transform = Callable[[Any, numpy.random.RandomState], Any]
@@ -130,4 +134,4 @@ class ShuffledBatches(chainer.dataset.Iterator):
 
     def _draw_order(self, epoch: int) -> numpy.ndarray:
         # Not the newer Generator: the numbers that RandomState draws are fixed for all versions of NumPy.
-        return numpy.random.RandomState((self._seed, epoch)).permutation(len(self._images))
+        return self._images.order(numpy.random.RandomState((self._seed, epoch)))

@@ -14,10 +14,12 @@ from chainer.training.updaters import StandardUpdater
 from vgg_cifar import datasets, models
 from vgg_cifar.accelerators import functions
 from vgg_cifar.datasets.image_data import ImageData
+from vgg_cifar.datasets.images_on_disk import ImagesOnDisk
 from vgg_cifar.errors import InputError, Interrupted
 from vgg_cifar.training import environment, optimizers, random_transforms, weights
 from vgg_cifar.training.augmentation import augmented
 from vgg_cifar.training.batches import Batches, ShuffledBatches
+from vgg_cifar.training.batches_from_disk import BatchesFromDisk
 from vgg_cifar.training.device import get_device
 from vgg_cifar.training.extensions import (
     BestModel,
@@ -139,7 +141,11 @@ def build_updater(
     settings: Settings, data: ImageData, model: chainer.Chain, device: chainer.backend.Device
 ) -> StandardUpdater:
     """Return what takes the training steps of `model` on the training images of `data`."""
-    images = Batches(data.x_train, data.y_train, device)
+    images = (
+        BatchesFromDisk(data.x_train, data.y_train, device)
+        if isinstance(data.x_train, ImagesOnDisk)
+        else Batches(data.x_train, data.y_train, device)
+    )
     if settings.batch_size > len(images):
         raise InputError(
             f'--batch-size is {settings.batch_size}, but there are {len(images)} training images; '

@@ -2,7 +2,8 @@
 
 import chainer.functions as F
 import numpy
-from both_paths import arranged, compare, fast, layouts, numbers, seeds
+import pytest
+from both_paths import arranged, compare, fast, layouts, numbers, results, seeds
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
@@ -56,12 +57,56 @@ def test_deconvolution(shape, n_out, kernel, stride, pad, dilate, bias, seed, x_
     )
 
 
+n_groups, per_group = st.integers(2, 3), st.integers(1, 4)
+grouped = given(n_groups, per_group, per_group, pairs, pairs, pads, pairs, st.booleans(), seeds)
+
+
 @fast
-@given(st.integers(1, 3), st.integers(1, 4), st.integers(1, 4), pairs, seeds)
-def test_convolution_in_groups(groups, per_group, out_per_group, kernel, seed):
-    shape = (2, groups * per_group, 6, 5)
+@grouped
+def test_convolution_in_groups(groups, per_group, out_per_group, kernel, stride, pad, dilate, bias, seed):
+    shape = (2, groups * per_group, 8, 9)
     inputs = [numbers(shape, seed), numbers((groups * out_per_group, per_group, *kernel), seed + 1)]
-    compare(lambda *xs: F.convolution_2d(*xs, pad=1, groups=groups), inputs, seed)
+    if bias:
+        inputs.append(numbers((groups * out_per_group,), seed + 2))
+    moves = {'stride': stride, 'pad': pad, 'dilate': dilate, 'groups': groups}
+    compare(lambda *xs: F.convolution_2d(*xs, **moves), inputs, seed)
+
+
+@fast
+@grouped
+def test_deconvolution_in_groups(groups, per_group, out_per_group, kernel, stride, pad, dilate, bias, seed):
+    assume(
+        all(s * 4 + (k - 1) * d + 1 > 2 * p for k, s, p, d in zip(kernel, stride, pad, dilate, strict=True))
+    )
+    inputs = [
+        numbers((2, groups * per_group, 5, 5), seed),
+        numbers((groups * per_group, out_per_group, *kernel), seed + 1),
+    ]
+    if bias:
+        inputs.append(numbers((groups * out_per_group,), seed + 2))
+    compare(
+        lambda *xs: F.deconvolution_2d(*xs, stride=stride, pad=pad, dilate=dilate, groups=groups),
+        inputs,
+        seed,
+    )
+
+
+@pytest.mark.parametrize('function', [F.convolution_2d, F.deconvolution_2d])
+def test_weights_of_another_type_convolve_in_groups(function):
+    weights = numbers((6, 2 if function is F.convolution_2d else 3, 3, 3), 1).astype(numpy.float64)
+    inputs = [numbers((2, 4 if function is F.convolution_2d else 6, 6, 5), 0), weights]
+    compare(lambda *xs: function(*xs, groups=2), inputs)
+
+
+def test_groups_do_not_go_to_numpy(monkeypatch):
+    monkeypatch.setattr(F.connection.convolution_2d, '_matmul', None)
+    results(
+        lambda *xs: F.deconvolution_2d(F.convolution_2d(*xs[:2], groups=2), xs[2], groups=2),
+        [numbers((2, 4, 6, 5), 0), numbers((6, 2, 3, 3), 1), numbers((6, 2, 3, 3), 2)],
+        0,
+        'C',
+        'always',
+    )
 
 
 @fast

@@ -32,13 +32,23 @@ def moved(
     x: Shape, weights: Shape, stride: Pair, pad: Pair, dilation: Pair, groups: int
 ) -> tuple[Shape, Geometry]:
     """Return the shape of what a convolution makes of an image, and its geometry, as Chainer counts them."""
-    out, ends = [], []
-    for n, k, s, p, d in zip(x[2:], weights[2:], stride, pad, dilation, strict=True):
-        reach = (k - 1) * d + 1
-        out.append((n + 2 * p - reach) // s + 1)
-        ends.append(s * (out[-1] - 1) + reach - n - p)
-    geometry = Geometry(stride, pad, (ends[0], ends[1]), dilation, groups)
-    return (x[0], weights[0], *out), geometry
+    size = (
+        (n + 2 * p - (k - 1) * d - 1) // s + 1
+        for n, k, s, p, d in zip(x[2:], weights[2:], stride, pad, dilation, strict=True)
+    )
+    y = (x[0], weights[0], *size)
+    return y, geometry_between(x, weights, y, stride, pad, dilation, groups)
+
+
+def geometry_between(
+    x: Shape, weights: Shape, y: Shape, stride: Pair, pad: Pair, dilation: Pair, groups: int
+) -> Geometry:
+    """Return the geometry that makes y of x: the shapes tell what is padded, or cropped, at the end."""
+    rows, columns = (
+        s * (out - 1) + (k - 1) * d + 1 - n - p
+        for n, k, out, s, p, d in zip(x[2:], weights[2:], y[2:], stride, pad, dilation, strict=True)
+    )
+    return Geometry(stride, pad, (rows, columns), dilation, groups)
 
 
 class _Case(NamedTuple):

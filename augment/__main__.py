@@ -1,0 +1,169 @@
+"""`python -m augment`: the command."""
+
+import argparse
+import shlex
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from augment import transforms
+from augment.errors import InputError, Interrupted, first_line
+from augment.recipe import Recipe
+
+EXAMPLES = """examples:
+  python -m augment CIFAR10.hdf5 CIFAR10x4.hdf5                         the four copies of report R1's listing
+  python -m augment CIFAR10.hdf5 --preview copies.png                   look at them first, write nothing else
+  python -m augment CIFAR10.hdf5 CIFAR10x16.hdf5 --rotate 15            twelve rotations more
+  python -m augment CIFAR10.hdf5 CIFAR10x3.hdf5 --copies original flip median --dtype uint8
+  python -m augment CIFAR10.hdf5 part0.hdf5 --rows 0:25000              one of two shards, on any machine
+  python -m augment CIFAR10.hdf5 part1.hdf5 --rows 25000:
+  python -m augment merge WHOLE.hdf5 part0.hdf5 part1.hdf5              join them
+
+A run that was killed goes on where it stopped when it is started again, and gives the same bits."""
+
+MERGE_EXAMPLES = """examples:
+  python -m augment merge WHOLE.hdf5 part0.hdf5 part1.hdf5              refers to the shards, which stay
+  python -m augment merge WHOLE.hdf5 part*.hdf5 --copy                  a file of its own"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; return 0 when done, 2 for bad input or usage, 128 + the number of a signal."""
+    argv = sys.argv[1:] if argv is None else list(argv)
+    run: Callable[[argparse.Namespace, str], None]
+    if argv[:1] == ['merge']:
+        arguments, run = _merge_parser().parse_args(argv[1:]), _merge
+    else:
+        arguments, run = _parser().parse_args(argv), _augment
+    try:
+        run(arguments, shlex.join(['python', '-m', 'augment', *argv]))
+    except (InputError, Interrupted) as error:
+        if arguments.debug:
+            raise
+        print(f'augment: {error}', file=sys.stderr)
+        return error.exit_status
+    except OSError as error:
+        # A folder that may not be written to, a disk that fails: the system's own words name the file.
+        if arguments.debug:
+            raise
+        print(f'augment: {first_line(error)}', file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+    return 0
+
+
+def _augment(arguments: argparse.Namespace, command: str) -> None:
+    recipe = Recipe(
+        tuple(arguments.copies), arguments.rotate, arguments.median_window, arguments.dtype, arguments.gzip
+    )
+    if arguments.out is None and arguments.preview is None:
+        raise InputError('no output named; give OUT.hdf5, --preview FILE.png, or both')
+    if arguments.preview is not None:
+        # matplotlib takes a while to import.
+        from augment.preview import preview
+
+        preview(arguments.source, recipe, arguments.preview)
+        print(f'drew {arguments.preview}')
+    if arguments.out is not None:
+        from augment.pipeline import augment
+
+        summary = augment(
+            arguments.source,
+            arguments.out,
+            recipe,
+            rows=arguments.rows,
+            device=arguments.device,
+            overwrite=arguments.overwrite,
+            fresh=arguments.fresh,
+            command=command,
+        )
+        print(summary)
+
+
+def _merge(arguments: argparse.Namespace, command: str) -> None:
+    from augment.merge import merge
+
+    merge(arguments.out, arguments.shards, arguments.copy, arguments.overwrite)
+    print(f'wrote {arguments.out}: {len(arguments.shards)} shards')
+
+
+def _rows(text: str) -> tuple[int | None, int | None]:
+    start, colon, stop = text.partition(':')
+    try:
+        if not colon:
+            raise ValueError
+        return (int(start) if start else None, int(stop) if stop else None)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f'{text!r} is not A:B, such as 0:25000 or 25000:') from None
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog='python -m augment',
+        description='Write copies of the training images of an HDF5 file to another: flipped, normalized, '
+        'filtered, rotated. `python -m augment merge` joins shards.',
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument('source', metavar='IN.hdf5', type=Path, help='X_train, Y_train, X_test, Y_test')
+    parser.add_argument('out', metavar='OUT.hdf5', type=Path, nargs='?', help='the file to write')
+    parser.add_argument(
+        '--copies',
+        nargs='*',
+        choices=transforms.COPIES,
+        default=transforms.COPIES,
+        help='which, in this order (default: all four)',
+    )
+    parser.add_argument(
+        '--rotate',
+        metavar='STEP',
+        type=float,
+        help='also rotations by STEP, 2 STEP, ... 180 degrees; bilinear',
+    )
+    parser.add_argument(
+        '--median-window',
+        choices=transforms.WINDOWS,
+        default='channels',
+        help="2x2x2 over neighbouring channels too, as the listing's, or 2x2 within each (default: channels)",
+    )
+    parser.add_argument(
+        '--dtype', choices=('float32', 'uint8'), default='float32', help='of the output (default: float32)'
+    )
+    parser.add_argument(
+        '--gzip', metavar='LEVEL', type=int, choices=range(10), default=0, help='compress, 1 fast to 9 small'
+    )
+    parser.add_argument(
+        '--rows', metavar='A:B', type=_rows, default=(None, None), help='only rows A to B - 1: one shard'
+    )
+    parser.add_argument('-d', '--device', default='-1', help='-1: the CPU; 0, 1, ...: a GPU (default: -1)')
+    parser.add_argument('--preview', metavar='FILE.png', type=Path, help='draw some images and their copies')
+    parser.add_argument('--overwrite', action='store_true', help='replace OUT.hdf5 where it exists')
+    parser.add_argument(
+        '--fresh', action='store_true', help='start anew where an unfinished OUT.hdf5 is there'
+    )
+    parser.add_argument('--debug', action='store_true', help='show the traceback of an error')
+    return parser
+
+
+def _merge_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog='python -m augment merge',
+        description='Join shards, written with --rows, into one file.',
+        epilog=MERGE_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument('out', metavar='OUT.hdf5', type=Path, help='the file to write')
+    parser.add_argument('shards', metavar='SHARD', type=Path, nargs='+', help='in any order')
+    parser.add_argument(
+        '--copy', action='store_true', help='copy the images; else OUT.hdf5 refers to the shards beside it'
+    )
+    parser.add_argument('--overwrite', action='store_true', help='replace OUT.hdf5 where it exists')
+    parser.add_argument('--debug', action='store_true', help='show the traceback of an error')
+    return parser
+
+
+if __name__ == '__main__':
+    raise SystemExit(main())

@@ -1,0 +1,113 @@
+"""What of an unfinished output is done, on disk: a killed run goes on from here."""
+
+import errno
+import fcntl
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from augment.errors import InputError
+
+# Some file systems of clusters have no locks.
+NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)
+
+
+class Journal:
+    """A text file: first a line with the job's identity, then a line for each block that is safely on disk.
+
+    A block's line is a JSON list of whole numbers: the block's number, how many of its images are constant,
+    and, where chunks are compressed, the offset and the size of each. Once the output needs nothing but its
+    name, the last line is {"complete": [BYTES, TIME]}, its size and time of change, by which it is known
+    under any name. A torn last line does not count.
+
+    While it is open no other process can open it.
+
+    Raises:
+        InputError: another process has it open.
+
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.identity: dict[str, Any] | None = None
+        self.done: dict[int, list[int]] = {}
+        self.complete: list[int] | None = None
+        self._file = self._lock()
+        content = os.pread(self._file, os.fstat(self._file).st_size, 0)
+        whole = content.rfind(b'\n') + 1
+        os.ftruncate(self._file, whole)
+        self._read(content[:whole].splitlines())
+
+    def _lock(self) -> int:
+        while True:
+            file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                # The process that held it may have deleted it before it let go.
+                if os.path.samestat(os.fstat(file), self.path.stat()):
+                    return file
+            except FileNotFoundError:
+                pass
+            except BlockingIOError:
+                os.close(file)
+                raise InputError(
+                    f'{self.path}: another process is writing this output; wait for it or choose another'
+                ) from None
+            except OSError as error:
+                if error.errno in NO_LOCKS:
+                    return file
+                raise
+            os.close(file)
+
+    def _read(self, lines: list[bytes]) -> None:
+        try:
+            if lines:
+                self.identity = json.loads(lines[0])
+            for line in lines[1:]:
+                entry = json.loads(line)
+                if isinstance(entry, dict):
+                    self.complete = entry['complete']
+                else:
+                    self.done[entry[0]] = entry[1:]
+        except (ValueError, TypeError, LookupError):
+            self.identity, self.done, self.complete = None, {}, None
+
+    def start(self, identity: dict[str, Any]) -> None:
+        """Begin anew."""
+        os.ftruncate(self._file, 0)
+        self.identity, self.done, self.complete = identity, {}, None
+        self._append(json.dumps(identity, sort_keys=True).encode())
+
+    def add(self, blocks: Iterable[list[int]]) -> None:
+        """Record blocks whose values have reached the disk."""
+        lines = []
+        for block in blocks:
+            self.done[block[0]] = block[1:]
+            lines.append(json.dumps(block, separators=(',', ':')).encode())
+        if lines:
+            self._append(b'\n'.join(lines))
+
+    def finish(self, output: Path) -> None:
+        """Record that `output` needs nothing but its name."""
+        self.complete = stamp(output)
+        self._append(json.dumps({'complete': self.complete}).encode())
+
+    def _append(self, text: bytes) -> None:
+        os.write(self._file, text + b'\n')
+        os.fsync(self._file)
+
+    def delete(self) -> None:
+        """Delete the file; nothing is left to go on from."""
+        self.path.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Let other processes open it."""
+        os.close(self._file)
+
+
+def stamp(path: Path) -> list[int]:
+    """Return a file's size and time of change, which a new name leaves as they are."""
+    found = path.stat()
+    return [found.st_size, found.st_mtime_ns]

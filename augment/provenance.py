@@ -1,0 +1,47 @@
+"""Where an output comes from, in its attributes; and what tells one job from another."""
+
+import importlib.metadata
+from dataclasses import asdict
+from typing import Any
+
+import h5py
+
+from augment.layout import Layout
+from augment.recipe import Recipe
+from augment.source import Source
+
+LIBRARIES = ('numpy', 'scipy', 'h5py')
+
+
+def identity(source: Source, rows: slice, recipe: Recipe, sizes: Layout) -> dict[str, Any]:
+    """Return what the output's values depend on: an unfinished output goes on only where all is the same."""
+    return {
+        'source_sha256': source.sha256(),
+        'rows': [rows.start, rows.stop],
+        'recipe': {**asdict(recipe), 'copies': list(recipe.copies)},
+        'layout': asdict(sizes),
+        'version': _version('vgg-cifar'),
+    }
+
+
+def attributes(source: Source, identity: dict[str, Any], recipe: Recipe, command: str) -> dict[str, Any]:
+    """Return the output's attributes: its copies in order, the source's checksum, versions, the command."""
+    versions = [f'{name} {_version(name)}' for name in ('vgg-cifar', *LIBRARIES)]
+    return {
+        'augment_copies': recipe.names,
+        'augment_median_window': recipe.median_window,
+        'augment_source': source.path.name,
+        'augment_source_sha256': identity['source_sha256'],
+        'augment_source_rows': len(source.images),
+        'augment_rows': identity['rows'],
+        'augment_versions': [*versions, f'HDF5 {h5py.version.hdf5_version}'],
+        'augment_command': command,
+        'created_by': f'augment of vgg-cifar {_version("vgg-cifar")}',
+    }
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return '(run from its source folder)'

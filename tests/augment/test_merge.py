@@ -1,0 +1,93 @@
+"""Shards, joined."""
+
+import itertools
+import re
+
+import h5py
+import numpy
+import pytest
+
+from augment.__main__ import main
+
+
+def shard(source, folder, start, stop, *options):
+    path = folder / f'shard{start}.hdf5'
+    assert main([str(source), str(path), '--rows', f'{start}:{stop}', *options]) == 0
+    return path
+
+
+def merge(*arguments):
+    return main(['merge', *map(str, arguments)])
+
+
+@pytest.mark.parametrize('how', [[], ['--copy']])
+@pytest.mark.parametrize('options', [[], ['--gzip', '1', '--rotate', '90']])
+def test_merged_shards_are_the_whole(source, tmp_path, how, options):
+    whole, merged = tmp_path / 'WHOLE.hdf5', tmp_path / 'MERGED.hdf5'
+    assert main([str(source), str(whole), *options]) == 0
+    shards = [shard(source, tmp_path, *rows, *options) for rows in ((41, 90), (0, 33), (33, 41))]
+    assert merge(merged, *shards, *how) == 0
+    if how:
+        for path in shards:
+            path.unlink()
+    with h5py.File(whole) as one, h5py.File(merged) as other:
+        assert set(one) == set(other)
+        for name in ('X_train', 'Y_train', 'X_test', 'Y_test', 'mean'):
+            numpy.testing.assert_array_equal(one[name][()], other[name][()])
+            assert one[name].dtype == other[name].dtype
+        assert other['X_train'].is_virtual == (not how)
+        assert set(one.attrs) == set(other.attrs)
+        assert list(other.attrs['augment_rows']) == [0, 90]
+    assert not list(tmp_path.glob('MERGED.hdf5.*'))
+
+
+def test_only_the_first_shard_carries_the_rest(source, tmp_path):
+    with h5py.File(shard(source, tmp_path, 0, 10)) as file:
+        assert {'X_test', 'Y_test', 'mean'} <= set(file)
+    with h5py.File(shard(source, tmp_path, 10, 90)) as file:
+        assert set(file) == {'X_train', 'Y_train'}
+
+
+@pytest.mark.parametrize(
+    ('rows', 'expected'),
+    [
+        ([(0, 30), (40, 90)], 'starts at row 40, but .* ends at row 30; write the gap with --rows 30:40'),
+        ([(10, 90)], 'starts at row 10, but the first row ends at row 0'),
+        ([(0, 40)], 'ends at row 40 of 90; write the rest with --rows 40:90'),
+        ([(0, 40), (39, 90)], 'starts at row 39, within'),
+    ],
+)
+def test_gaps_and_overlaps_are_refused(source, tmp_path, capsys, rows, expected):
+    shards = [shard(source, tmp_path, *part) for part in rows]
+    for order in itertools.permutations(shards):
+        assert merge(tmp_path / 'OUT.hdf5', *order) == 2
+        error = capsys.readouterr().err
+        assert error.count('\n') == 1
+        assert re.search(expected, error)
+    assert not list(tmp_path.glob('OUT*'))
+
+
+def test_shards_of_different_jobs_are_refused(source, tmp_path, capsys):
+    first = shard(source, tmp_path, 0, 50)
+    second = shard(source, tmp_path, 50, 90, '--rotate', '90')
+    assert merge(tmp_path / 'OUT.hdf5', first, second) == 2
+    assert 'augment_copies' in capsys.readouterr().err
+    assert merge(tmp_path / 'OUT.hdf5', first, source) == 2
+    assert 'found no shard' in capsys.readouterr().err
+
+
+def test_virtual_merging_keeps_to_one_folder(source, tmp_path, capsys):
+    (tmp_path / 'elsewhere').mkdir()
+    shards = [shard(source, tmp_path / 'elsewhere', 0, 50), shard(source, tmp_path, 50, 90)]
+    assert merge(tmp_path / 'OUT.hdf5', *shards) == 2
+    assert 'lies in another folder' in capsys.readouterr().err
+    assert merge(tmp_path / 'OUT.hdf5', *shards, '--copy') == 0
+
+
+def test_a_shard_is_never_the_output(source, tmp_path):
+    shards = [shard(source, tmp_path, 0, 50), shard(source, tmp_path, 50, 90)]
+    before = [path.read_bytes() for path in shards]
+    for path in shards:
+        assert merge(path, *shards, '--overwrite') == 2
+        assert merge(path, *shards) == 2
+    assert [path.read_bytes() for path in shards] == before
