@@ -65,7 +65,7 @@ def generate_grey(train_size: int = 10_000, test_size: int = 2_000, seed: int = 
     return dataclasses.replace(
         data,
         name='shapes10-grey',
-        x_train=_grey(data.x_train),
+        x_train=_grey(numpy.asarray(data.x_train)),
         x_test=_grey(data.x_test),
         x_validation=_grey(x),
         y_validation=y,
