@@ -6,7 +6,6 @@ from typing import TextIO
 from chainer.training import Trainer, extensions
 
 COLUMNS = (
-    'epoch',
     'main/loss',
     'main/accuracy',
     'validation/main/accuracy',
@@ -32,7 +31,9 @@ class PlainLines:
 
 def add_progress(trainer: Trainer, has_validation: bool, interval: tuple[int, str]) -> None:
     """Print a line for each entry of the log, which come in this interval; on a terminal, a bar too."""
-    columns = [column for column in COLUMNS if has_validation or not column.startswith('validation')]
+    shown = [column for column in COLUMNS if has_validation or not column.startswith('validation')]
+    # How far it has come, in the interval's unit: epoch or iteration.
+    columns = [interval[1], *shown]
     if sys.stdout.isatty():
         trainer.extend(extensions.PrintReport(columns), trigger=interval)
         trainer.extend(extensions.ProgressBar(), trigger=(1, 'iteration'))
