@@ -15,7 +15,7 @@ COMMANDS = [
 # Run by .ci/run.
 BY_CI = ('make ', 'PIP_CONSTRAINT=', 'uv ')
 # Run by the tests of these commands: they need an archive, a script, or the folder of an earlier command.
-ELSEWHERE = ('vgg-cifar data cifar10', 'vgg-cifar run ', 'vgg-cifar report ', 'vgg-cifar reproduce ')
+ELSEWHERE = ('vgg-cifar data ', 'vgg-cifar run ', 'vgg-cifar report ', 'vgg-cifar reproduce ')
 
 
 @pytest.fixture

@@ -106,7 +106,7 @@ REGULARISED = Figure(
 )
 GRADIENTS = GradientFigure(
     'gradients',
-    'Gradient flow by layer',
+    'mean absolute gradient by layer',
     (BROKEN, SHALLOW, NORMALISED, RESIDUAL, BOTH),
     (),
     says='The derivatives of a deep network are multiplied so many times that they vanish; normalised '
