@@ -39,9 +39,10 @@ def links(n_in, n_out, size=3, seed=0, batch_norm=True, **options):
     return conv, bn
 
 
-def plainly(conv, bn, x):
+def plainly(conv, bn, x, slope=0.0, shortcut=None):
     h = conv(x)
-    return F.relu(h if bn is None else bn(h))
+    h = h if bn is None else bn(h)
+    return F.leaky_relu(h if shortcut is None else h + shortcut, slope)
 
 
 def run(layer, x, owners, gy_seed=1):
@@ -88,6 +89,29 @@ def test_convolution(shape, n_out, moves, batch_norm, nobias, seed):
     # The convolution's bias has no effect before a normalisation; its gradient is rounding.
     agree(*found, tolerance=2e-3 if bn else 1e-4)
     agree(*averages)
+
+
+@some
+@given(
+    st.integers(1, 4), st.sampled_from([0.0, 0.01, 0.2]), st.booleans(), st.booleans(), st.booleans(), seeds
+)
+def test_leaky_convolution_with_a_shortcut(channels, slope, shortcut, batch_norm, train, seed):
+    """Trained and tested, with a graph and without one."""
+    conv, bn = links(channels, channels, 3, seed, batch_norm, pad=1)
+    owners = [conv, bn] if bn else [conv]
+    x = numbers((4, channels, 5, 6), seed + 9)
+
+    def layer(function, x):
+        if bn:
+            bn.avg_mean[...], bn.avg_var[...] = 0.5, 2
+        return function(conv, bn, x, slope, x if shortcut else None)
+
+    with chainer.using_config('train', train):
+        with chainer.using_config('use_ideep', 'never'):
+            wanted = run(lambda x: layer(plainly, x), x, owners)
+        agree(wanted, run(lambda x: layer(functions.convolution, x), x, owners), tolerance=2e-3)
+        with chainer.no_backprop_mode():
+            agree(wanted[:1], [layer(functions.convolution, x).array], tolerance=2e-3)
 
 
 @some
@@ -191,13 +215,17 @@ def test_numerical_gradients(batch_norm):
         assert found == pytest.approx(wanted, rel=0.05, abs=0.3)
 
 
-def test_second_derivatives():
+@pytest.mark.parametrize('slope', [0.0, 0.1])
+def test_second_derivatives(slope):
     conv, bn = links(2, 3, 3, 0, True, pad=1)
+    residual, _ = links(3, 3, 3, 1, False, pad=1)
     penalties = []
     for use_ideep in ('never', 'auto'):
         with chainer.using_config('use_ideep', use_ideep):
             x = chainer.Variable(numbers((4, 2, 6, 6), 5))
-            y = F.sum(functions.max_pooling(functions.convolution(conv, bn, x)) ** 2)
+            h = functions.convolution(conv, bn, x, slope)
+            h = functions.convolution(residual, None, h, slope, shortcut=h)
+            y = F.sum(functions.max_pooling(h) ** 2)
             (gx,) = chainer.grad([y], [x], enable_double_backprop=True)
             penalty = F.sum(gx**2)
             conv.cleargrads()
@@ -215,7 +243,9 @@ def test_nan_stays_visible():
             y = functions.max_pooling(functions.convolution(conv, batch_norm, x))
             assert numpy.isnan(y.array[0]).any()
             assert not numpy.isnan(y.array[1]).any()
-        assert numpy.isnan(functions.convolution(conv, batch_norm, x).array).any()
+        shortcut = numbers((2, 16, 6, 6), 1)
+        for more in ((), (0.1,), (0.0, shortcut), (0.1, shortcut)):
+            assert numpy.isnan(functions.convolution(conv, batch_norm, x, *more).array).any()
 
 
 @pytest.mark.parametrize(
@@ -240,11 +270,13 @@ def test_links_out_of_the_ordinary_are_called(change):
 @pytest.mark.parametrize('batch_norm', [True, False])
 def test_bfloat16_is_near_float32(batch_norm):
     conv, bn = links(3, 32, 3, 0, batch_norm, pad=1)
+    residual, residual_bn = links(32, 32, 3, 1, batch_norm, pad=1)
     fc = L.Linear(32 * 16, 5)
-    owners = [conv, bn, fc] if bn else [conv, fc]
+    owners = [link for link in (conv, bn, residual, residual_bn, fc) if link]
 
     def network(x):
-        h = functions.max_pooling(functions.convolution(conv, bn, x))
+        h = functions.convolution(conv, bn, x)
+        h = functions.max_pooling(functions.convolution(residual, residual_bn, h, 0.01, shortcut=h))
         h = functions.average_pooling(functions.dropout(h, 0.2))
         return functions.linear(fc, h)
 

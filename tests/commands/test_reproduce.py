@@ -239,10 +239,6 @@ def test_convolutions_are_measured_once(tmp_path):
         (('nothing',), "'nothing' is not a study; expected one of ie598, emnist_kernels"),
         (('all', '--figure', '7'), '--figure is for one report'),
         (('all', '--data', 'CIFAR10.hdf5'), 'with all, expected a folder'),
-        (
-            ('all', '--compute', 'bfloat16'),
-            '--compute is bfloat16; expected float32 for --model residual_vgg',
-        ),
         (('emnist_kernels', '--data', 'absent.hdf5'), 'absent.hdf5: no such file'),
     ],
 )

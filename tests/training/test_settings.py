@@ -123,10 +123,6 @@ def test_another_family_has_its_options_and_none_of_vggs_flags():
             "vgg has no 'depth'; expected the flags of vgg: depth, batch_norm",
         ),
         ({'model': 'resnet'}, '--model is resnet; expected one of'),
-        (
-            {'model': 'residual_vgg', 'compute': 'bfloat16'},
-            '--compute is bfloat16; expected float32 for --model',
-        ),
         ({'crop': 0}, '--crop is 0; expected at least 1'),
         ({'random_erasing': 1.5}, '--random-erasing is 1.5; expected from 0'),
         ({'log_steps': 0}, '--log-steps is 0'),

@@ -2,7 +2,8 @@
 
 A network calls these with its links, and knows nothing of accelerators::
 
-    h = functions.convolution(self.conv1_1, self.bn1_1, x)   # relu(bn(conv(x)))
+    h = functions.convolution(self.conv1_1, self.bn1_1, x)             # relu(bn(conv(x)))
+    h = functions.convolution(self.conv1_2, self.bn1_2, h, shortcut=h)  # relu(bn(conv(h)) + h)
     h = functions.dropout(functions.max_pooling(h), 0.4)
     y = functions.linear(self.fc4, h)
 
@@ -55,38 +56,50 @@ def using_compute(compute: str) -> Iterator[None]:
 
 
 def convolution(
-    conv: L.Convolution2D, bn: L.BatchNormalization | None, x: chainer.Variable
+    conv: L.Convolution2D,
+    bn: L.BatchNormalization | None,
+    x: chainer.Variable,
+    slope: float = 0.0,
+    shortcut: chainer.Variable | None = None,
 ) -> chainer.Variable:
-    """Return relu(bn(conv(x))), or relu(conv(x)) without bn.
+    """Return relu(bn(conv(x)) + shortcut), or less: all but the convolution and the ReLU may be left out.
 
     Args:
         conv: the convolution.
         bn: what normalises its result over the batch, or None.
         x: (N, C, H, W).
+        slope: of the ReLU below zero; a leaky ReLU has one.
+        shortcut: (N, out, H', W'), added before the ReLU.
 
     Returns:
         chainer.Variable: (N, out, H', W').
 
     """
     plain = _plain(conv, L.Convolution2D) and (bn is None or _plain_normalization(bn))
-    if not _takes(x) or not plain or chainer.config.in_recomputing:
+    taken = _takes(x) and (shortcut is None or _takes(shortcut))
+    if not taken or not plain or chainer.config.in_recomputing:
         h = conv(_float32(x))
-        return F.relu(h if bn is None else bn(h))
+        return _rectified(h if bn is None else bn(h), slope, shortcut)
     from vgg_cifar.accelerators.onednn import folding, nodes
     from vgg_cifar.accelerators.onednn.convolution import pair
 
     if not chainer.config.enable_backprop and not (bn is not None and chainer.config.train):
-        return folding.rectified_convolution(conv, bn, chainer.as_variable(x).array, _dtype())
+        added = None if shortcut is None else chainer.as_variable(shortcut).array
+        return folding.rectified_convolution(conv, bn, chainer.as_variable(x).array, _dtype(), slope, added)
     convolve = nodes.Convolution(pair(conv.stride), pair(conv.pad), pair(conv.dilate), conv.groups, _dtype())
     parameters = [conv.W] if conv.b is None else [conv.W, conv.b]
     (h,) = convolve.apply((x, *parameters))
-    if bn is None:
-        return nodes.ReLU().apply((h,))[0]
-    if not chainer.config.train:
-        return F.relu(bn(h))
-    mean: Any = bn.avg_mean
-    var: Any = bn.avg_var
-    return nodes.BatchNormalizationReLU(bn.eps, mean, var, bn.decay).apply((h, bn.gamma, bn.beta))[0]
+    if bn is not None and not chainer.config.train:
+        return _rectified(bn(h), slope, shortcut)
+    at_once = slope == 0 and shortcut is None
+    if bn is not None:
+        mean: Any = bn.avg_mean
+        var: Any = bn.avg_var
+        normalize = nodes.BatchNormalization(bn.eps, mean, var, bn.decay, relu=at_once)
+        (h,) = normalize.apply((h, bn.gamma, bn.beta))
+        if at_once:
+            return h
+    return nodes.ReLU(slope).apply((h,) if shortcut is None else (h, shortcut))[0]
 
 
 def max_pooling(
@@ -99,9 +112,9 @@ def max_pooling(
 
 
 def average_pooling(
-    x: chainer.Variable, size: int = 2, stride: int | None = None, pad: int = 0
+    x: chainer.Variable, size: int | tuple[int, int] = 2, stride: int | None = None, pad: int = 0
 ) -> chainer.Variable:
-    """Return the means of square windows, the padding counted as zeros."""
+    """Return the means of windows of `size`, the padding counted as zeros."""
     if not _takes(x):
         return F.average_pooling_2d(x, size, stride, pad)
     return _pool('average', x, size, stride, pad)
@@ -172,6 +185,13 @@ def _dtype() -> Any:
     return ml_dtypes.bfloat16
 
 
+def _rectified(h: chainer.Variable, slope: float, shortcut: chainer.Variable | None) -> chainer.Variable:
+    """Do the rest of `convolution` by Chainer's own functions."""
+    if shortcut is not None:
+        h = h + _float32(shortcut)
+    return F.leaky_relu(h, slope) if slope else F.relu(h)
+
+
 def _float32(x: chainer.Variable) -> chainer.Variable:
     if getattr(x.dtype, 'name', '') != 'bfloat16':
         return x
@@ -180,7 +200,9 @@ def _float32(x: chainer.Variable) -> chainer.Variable:
     return nodes.Cast().apply((x,))[0]
 
 
-def _pool(kind: str, x: chainer.Variable, size: int, stride: int | None, pad: int) -> chainer.Variable:
+def _pool(
+    kind: str, x: chainer.Variable, size: int | tuple[int, int], stride: int | None, pad: int
+) -> chainer.Variable:
     from vgg_cifar.accelerators.onednn import nodes
     from vgg_cifar.accelerators.onednn.convolution import pair
 

@@ -109,9 +109,6 @@ def _all(arguments: argparse.Namespace) -> Path:
         raise InputError(
             f'--data is {arguments.data}; with all, expected a folder that holds a file for each report'
         )
-    for study in STUDIES.values():
-        # What one of them cannot take is said before the first has run for hours.
-        study.base.replace(compute=arguments.compute)
     out = arguments.out or Path('results') / ALL / arguments.scale
     for report_id in (*STUDIES, convolution_implementations.ID):
         print(f'{report_id}:', flush=True)

@@ -1,7 +1,6 @@
 """The networks of report R3 (section 5): VGG-08 and VGG-38, with batch normalisation and shortcuts."""
 
 import chainer
-import chainer.functions as F
 import chainer.links as L
 
 from vgg_cifar.accelerators import functions
@@ -42,9 +41,6 @@ class ResidualVGG(chainer.Chain):
 
     """
 
-    # The accelerator's bfloat16 is in functions that end in ReLU; a leaky one computes in float32.
-    compute = ('float32',)
-
     def __init__(
         self,
         blocks: int = 5,
@@ -81,18 +77,19 @@ class ResidualVGG(chainer.Chain):
 
     def forward(self, x: chainer.Variable) -> chainer.Variable:
         """Class scores (N, n_classes), float32, of images (N, C, H, W), before the softmax."""
-        h = F.leaky_relu(self.entry_bn(self.entry(x)), SLOPE)
+        h = functions.convolution(self.entry, self.entry_bn, x, SLOPE)
         for stage in range(1, STAGES + 1):
             for number in range(1, self._convolutions, 2):
                 reduces = number == self._convolutions - 1
                 shortcut = functions.average_pooling(h, 2) if reduces else h
-                h = F.leaky_relu(self._convolved(f'{stage}_{number}', h), SLOPE)
+                h = self._convolved(f'{stage}_{number}', h)
                 h = functions.average_pooling(h, 2) if reduces else h
-                h = self._convolved(f'{stage}_{number + 1}', h)
-                h = F.leaky_relu(h + shortcut if self.residual else h, SLOPE)
-        h = F.mean(h, axis=(2, 3))
+                h = self._convolved(f'{stage}_{number + 1}', h, shortcut if self.residual else None)
+        h = functions.average_pooling(h, h.shape[2:])
         return functions.linear(self.fc, functions.dropout(h, self.dropout if chainer.config.train else 0.0))
 
-    def _convolved(self, place: str, h: chainer.Variable) -> chainer.Variable:
-        h = self[f'conv{place}'](h)
-        return self[f'bn{place}'](h) if self.batch_norm else h
+    def _convolved(
+        self, place: str, h: chainer.Variable, shortcut: chainer.Variable | None = None
+    ) -> chainer.Variable:
+        bn = self[f'bn{place}'] if self.batch_norm else None
+        return functions.convolution(self[f'conv{place}'], bn, h, SLOPE, shortcut)

@@ -182,8 +182,6 @@ class Settings:
                         f'--{setting.name.replace("_", "-")} is for --model vgg; {self.model} takes '
                         f'--model-options {" ".join(f"{name}=..." for name in known)}'
                     )
-        computes = getattr(FAMILIES[self.model], 'compute', COMPUTE)
-        self._check('compute', self.compute in computes, f'{" or ".join(computes)} for --model {self.model}')
 
     def _check(self, name: str, fine: bool, expected: str) -> None:
         if not fine:

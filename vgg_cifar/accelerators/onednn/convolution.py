@@ -99,7 +99,7 @@ def _forward(case: _Case, bias: bool, relu: bool) -> tuple[Primitive, Weights]:
         case.bias(bias),
         y,
         *case.movement(),
-        attributes=Attributes(relu=True) if relu else None,
+        attributes=Attributes(slope=0) if relu else None,
     )
     return primitive, Weights(primitive, Arg.WEIGHTS, case.grouped_weights())
 

@@ -100,13 +100,35 @@ def _product(size: int, types: tuple[Type, Type], scale: float) -> Primitive:
     )
 
 
-def relu(x: numpy.ndarray, slope: float = 0) -> numpy.ndarray:
-    """Return x where it is positive, slope * x elsewhere; NaN stays NaN."""
+@cached
+def _sum(size: int, types: tuple[Type, Type], slope: float) -> Primitive:
+    """Return what adds; with a slope, it rectifies too."""
+    return Primitive(
+        f'sum of {size} elements',
+        (Arg.SRC, Arg.SRC_1, Arg.DST),
+        'binary_primitive_desc_create',
+        library.load().engine,
+        Algorithm.ADD,
+        _flat(size, types[0]),
+        _flat(size, types[1]),
+        _flat(size, types[0]),
+        attributes=Attributes(slope=slope) if slope else None,
+    )
+
+
+def relu(x: numpy.ndarray, slope: float = 0, shortcut: numpy.ndarray | None = None) -> numpy.ndarray:
+    """Return x, or x + shortcut, where that is positive, slope times it elsewhere; NaN stays NaN."""
     x = dense(x)
     y = empty_like(x)
+    if shortcut is not None:
+        shortcut = like(shortcut, x)
+        types = type_of(x.dtype), type_of(shortcut.dtype)
+        _sum(x.size, types, slope)(address(x), address(shortcut), address(y))
+        x = y
     # oneDNN's plain ReLU turns NaN into 0, and a diverging network would look healthy.
     if slope:
-        _leaky(x.size, slope, type_of(x.dtype))(address(x), address(y))
+        if shortcut is None:
+            _leaky(x.size, slope, type_of(x.dtype))(address(x), address(y))
     elif x.dtype == numpy.float32:
         numpy.maximum(x, numpy.float32(0), out=y)
     else:

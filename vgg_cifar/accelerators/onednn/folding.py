@@ -21,16 +21,19 @@ def folded(conv: Any, bn: Any) -> tuple[Array, Array | None]:
     return weights * scale[:, None, None, None], bn.beta.array - shift * scale
 
 
-def rectified_convolution(conv: Any, bn: Any, x: Array, dtype: Any) -> chainer.Variable:
-    """Return relu(bn(conv(x))) in `dtype`, float32 or bfloat16; the links as in functions.convolution."""
+def rectified_convolution(
+    conv: Any, bn: Any, x: Array, dtype: Any, slope: float, shortcut: Array | None
+) -> chainer.Variable:
+    """Return relu(bn(conv(x)) + shortcut) in `dtype`, float32 or bfloat16; see functions.convolution."""
     weights, bias = folded(conv, bn)
     stride, pad, dilate = map(convolution.pair, (conv.stride, conv.pad, conv.dilate))
     y_shape, geometry = convolution.moved(x.shape, weights.shape, stride, pad, dilate, conv.groups)
     image = canonical(x, dtype)
     # oneDNN's ReLU turns NaN into 0. What is in its layout comes from another layer, which has looked.
     clean = _is_finite(weights) and (bias is None or _is_finite(bias)) and (image is x or _is_finite(x))
-    y = convolution.forward(image, weights, bias, y_shape, geometry, relu=clean)
-    return chainer.as_variable(y if clean else elementwise.relu(y))
+    at_once = clean and slope == 0 and shortcut is None
+    y = convolution.forward(image, weights, bias, y_shape, geometry, relu=at_once)
+    return chainer.as_variable(y if at_once else elementwise.relu(y, slope, shortcut))
 
 
 def _is_finite(array: Array) -> bool:

@@ -119,6 +119,7 @@ class Algorithm(enum.IntEnum):
     RELU_BY_OUTPUT = 0x100
     MAX_POOLING = 0x1FF
     AVERAGE_POOLING = 0x2FF
+    ADD = 0x1FFF0
     MULTIPLY = 0x1FFF1
     MAXIMUM = 0x1FFF2
 

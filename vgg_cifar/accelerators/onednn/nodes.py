@@ -50,10 +50,13 @@ class Node(chainer.FunctionNode):
             inputs = self.get_retained_inputs()
             if any(x.dtype != numpy.float32 for x in (*inputs, *grad_outputs)):
                 raise TypeError(f'{self.label}: second derivatives are computed in float32 only')
-            chosen = [inputs[i] for i in wanted]
-            y = self.reference(*inputs)
-            return chainer.grad([y], chosen, grad_outputs, enable_double_backprop=True)
+            return self.gradients_with_a_graph(wanted, inputs, grad_outputs)
         return tuple(map(chainer.as_variable, self.gradients(wanted, grad_outputs[0].array)))
+
+    def gradients_with_a_graph(self, wanted: Sequence[int], inputs: Any, grad_outputs: Any) -> Any:
+        """Return the gradients as variables with a graph. No input may depend on another."""
+        chosen = [inputs[i] for i in wanted]
+        return chainer.grad([self.reference(*inputs)], chosen, grad_outputs, enable_double_backprop=True)
 
 
 class Convolution(Node):
@@ -98,28 +101,30 @@ class Convolution(Node):
         )
 
 
-class BatchNormalizationReLU(Node):
-    """Batch normalisation over all axes but the second, by the batch's statistics, then ReLU.
+class BatchNormalization(Node):
+    """Batch normalisation over all axes but the second, by the batch's statistics, and perhaps a ReLU.
 
     Args:
         eps: added to the variance.
         running_mean, running_var: float32 arrays (C,), updated in place; the variance is the unbiased one.
         decay: how much of them stays.
+        relu: whether a ReLU follows.
     """
 
-    def __init__(self, eps: float, running_mean: Array, running_var: Array, decay: float) -> None:
-        self.eps, self.decay = eps, decay
+    def __init__(self, eps: float, running_mean: Array, running_var: Array, decay: float, relu: bool) -> None:
+        self.eps, self.decay, self.relu = eps, decay, relu
         self.running_mean, self.running_var = running_mean, running_var
 
     def forward(self, inputs: Sequence[Array]) -> tuple[Array]:
         """Return y for x (N, C, H, W), gamma (C,) and beta (C,)."""
         self.retain_inputs((0, 1, 2))
         x, gamma, beta = inputs
-        found = normalization.batch_forward(x, gamma, beta, self.eps, relu=True)
-        y, self.mean, self.var, self._positive = found
+        found = normalization.batch_forward(x, gamma, beta, self.eps, self.relu)
+        y, self.mean, self.var, positive = found
+        self._positive = positive if self.relu else None
         # Whatever is wrong in x makes its channel's statistics wrong.
         self.finite = all(numpy.isfinite(v).all() for v in (self.mean, self.var, gamma, beta))
-        if not self.finite:
+        if self.relu and not self.finite:
             y = elementwise.relu(normalization.batch_forward(x, gamma, beta, self.eps).y)
         m = x.size // gamma.size
         self.running_mean *= self.decay
@@ -136,25 +141,37 @@ class BatchNormalizationReLU(Node):
 
     def reference(self, *inputs: Any) -> chainer.Variable:
         """Return the output by Chainer's own functions."""
-        return F.relu(F.batch_normalization(*inputs, eps=self.eps))
+        h = F.batch_normalization(*inputs, eps=self.eps)
+        return F.relu(h) if self.relu else h
 
 
 class ReLU(Node):
-    """ReLU of float32 or bfloat16."""
+    """ReLU of x, or of x + shortcut, float32 or bfloat16.
+
+    Args:
+        slope: below zero, 0 or more.
+    """
+
+    def __init__(self, slope: float) -> None:
+        self.slope = slope
 
     def forward(self, inputs: Sequence[Array]) -> tuple[Array]:
-        """Return y for x of any shape."""
-        self.retain_inputs((0,))
-        self._y = elementwise.relu(inputs[0])
+        """Return y for x of any shape, and perhaps a shortcut of the same."""
+        self.retain_inputs(tuple(range(len(inputs))))
+        x, *shortcut = inputs
+        self._y = elementwise.relu(x, self.slope, *shortcut)
         return (self._y,)
 
     def gradients(self, wanted: Sequence[int], gy: Array) -> Sequence[Array]:
         """Return the gradients; see Node."""
-        return (elementwise.relu_backward(self._y, gy),)
+        gx = elementwise.relu_backward(self._y, gy, self.slope)
+        dtypes = [variable.dtype for variable in self.get_retained_inputs()]
+        return [canonical(gx, dtypes[i]) if gx.dtype != dtypes[i] else gx for i in wanted]
 
-    def reference(self, *inputs: Any) -> chainer.Variable:
-        """Return the output by Chainer's own function."""
-        return F.relu(*inputs)
+    def gradients_with_a_graph(self, wanted: Sequence[int], inputs: Any, grad_outputs: Any) -> Any:
+        """Return the gradients; see Node. What is added may have come from the shortcut."""
+        factors = numpy.where(self._y > 0, numpy.float32(1), numpy.float32(self.slope))
+        return (grad_outputs[0] * factors,) * len(wanted)
 
 
 class Dropout(Node):

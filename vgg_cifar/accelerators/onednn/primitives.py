@@ -71,16 +71,19 @@ class Layout:
 
 
 class Attributes:
-    """What a primitive does to its result: multiply it by `scale`, clip it at zero, `add` what was there."""
+    """What a primitive does to its result: multiply it by `scale`, rectify it, `add` what was there.
 
-    def __init__(self, relu: bool = False, scale: float = 1, add: bool = False) -> None:
+    Rectified, what is negative is multiplied by `slope`.
+    """
+
+    def __init__(self, slope: float | None = None, scale: float = 1, add: bool = False) -> None:
         dnnl = library.load()
         self._dnnl = dnnl
         self._operations = dnnl.make('post_ops_create')
         if scale != 1:
             dnnl.post_ops_append_eltwise(self._operations, Algorithm.LINEAR, scale, 0)
-        if relu:
-            dnnl.post_ops_append_eltwise(self._operations, Algorithm.RELU, 0, 0)
+        if slope is not None:
+            dnnl.post_ops_append_eltwise(self._operations, Algorithm.RELU, slope, 0)
         if add:
             dnnl.post_ops_append_sum(self._operations, 1, 0, Type.FLOAT32)
         self._as_parameter_ = dnnl.make('primitive_attr_create')

@@ -148,7 +148,7 @@ def _transformation(what: str, matrix: numpy.ndarray, columns: int, relu: bool =
         Layout(matrix.shape, [stride // 4 for stride in matrix.strides]),
         arrays.layout((from_, columns)),
         arrays.layout((to, columns)),
-        Attributes(relu=True) if relu else None,
+        Attributes(slope=0) if relu else None,
     )
 
 
