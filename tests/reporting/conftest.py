@@ -9,7 +9,13 @@ from vgg_cifar.studies import emnist_kernels
 from vgg_cifar.studies.ie598 import STUDY
 from vgg_cifar.studies.study_folder import StudyFolder
 
-DATA = {'name': 'cifar10', 'synthetic': False, 'source': 'CIFAR10.hdf5', 'fingerprint': 'f' * 64}
+DATA = {
+    'name': 'cifar10',
+    'synthetic': False,
+    'source': 'CIFAR10.hdf5',
+    'sizes': {'train': 50_000, 'validation': 0, 'test': 10_000},
+    'fingerprint': 'f' * 64,
+}
 ENVIRONMENT = {
     'python': '3.11',
     'packages': {'chainer': '7.8.1'},

@@ -11,7 +11,13 @@ ENVIRONMENT = {
 }
 
 
-REDRAW = {'name': 'emnist-redraw', 'synthetic': False, 'source': 'x.hdf5', 'fingerprint': 'f' * 64}
+REDRAW = {
+    'name': 'emnist-redraw',
+    'synthetic': False,
+    'source': 'x.hdf5',
+    'sizes': {'train': 21_150, 'validation': 3_196, 'test': 3_196},
+    'fingerprint': 'f' * 64,
+}
 
 
 def entry(epoch, validation, test, seconds=2.0):

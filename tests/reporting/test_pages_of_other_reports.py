@@ -35,7 +35,7 @@ def test_a_gain_beyond_another_gain_and_a_level(kernels):
 def test_a_redraw_is_called_what_it_is_on_its_page(kernels):
     page = report.build(kernels).read_text()
     assert '<strong>not EMNIST balanced</strong>' in page
-    assert 'emnist-redraw, all training images' in page
+    assert 'emnist-redraw, 21,150 training images' in page
     text = (kernels.path / 'report.md').read_text()
     assert '**not EMNIST balanced**' in text
     assert 'Table 1' in page and '86.90 ± 0.17' in page

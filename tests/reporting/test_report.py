@@ -159,7 +159,7 @@ def test_mixed_runs_are_refused(folder, file, change, message):
         ('{"study": "ie598", "scale": "quick", "seeds": 1, "data": {}}', 'study.json: not readable'),
         (
             '{"study": "ie598", "scale": "huge", "seeds": 1, "data": '
-            '{"name": "x", "synthetic": true, "source": "x", "fingerprint": "x"}}',
+            '{"name": "x", "synthetic": true, "source": "x", "sizes": {}, "fingerprint": "x"}}',
             "scale is 'huge', expected one of smoke",
         ),
         ('{"study": "x", "scale": "quick", "seeds": 1, "data": {}}', "'x' is not a study"),
@@ -174,7 +174,10 @@ def test_folders_that_are_none_of_ours(tmp_path, content, message):
 
 @pytest.mark.parametrize(
     'changes',
-    [{'scale': 'full'}, {'data': {'fingerprint': 'e' * 64, 'name': 'x', 'synthetic': False, 'source': 'x'}}],
+    [
+        {'scale': 'full'},
+        {'data': {'name': 'x', 'synthetic': False, 'source': 'x', 'sizes': {}, 'fingerprint': 'e' * 64}},
+    ],
 )
 def test_scales_and_images_are_not_mixed(folder, changes):
     parts = {

@@ -10,7 +10,7 @@ from vgg_cifar.studies.ie598 import STUDY
 from vgg_cifar.studies.study_folder import StudyFolder
 from vgg_cifar.training.settings import Settings
 
-DATA = {'name': 'x', 'synthetic': True, 'source': 'x', 'fingerprint': 'f' * 64}
+DATA = {'name': 'x', 'synthetic': True, 'source': 'x', 'sizes': {}, 'fingerprint': 'f' * 64}
 FOLDER = StudyFolder(Path('nowhere'), STUDY, 'full', 1, DATA)
 
 

@@ -15,7 +15,7 @@ from vgg_cifar.studies import (
 from vgg_cifar.studies.study import TimeRatio
 from vgg_cifar.studies.study_folder import StudyFolder
 
-DATA = {'name': 'x', 'synthetic': True, 'source': 'x', 'fingerprint': 'f' * 64}
+DATA = {'name': 'x', 'synthetic': True, 'source': 'x', 'sizes': {}, 'fingerprint': 'f' * 64}
 
 
 def runs(study, *ids):

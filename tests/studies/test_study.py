@@ -11,7 +11,7 @@ from vgg_cifar.studies.study import Arithmetic, Claim, Figure, Quantity, Scale, 
 from vgg_cifar.studies.study_folder import StudyFolder
 
 SOME = STUDIES['ie598']
-DATA = {'name': 'x', 'synthetic': True, 'source': 'x', 'fingerprint': 'f' * 64}
+DATA = {'name': 'x', 'synthetic': True, 'source': 'x', 'sizes': {}, 'fingerprint': 'f' * 64}
 
 
 def runs(study, scale='full', seeds=1, data=DATA, compute='float32', figures=None):

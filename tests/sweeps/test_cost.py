@@ -32,7 +32,7 @@ def test_a_run(cost):
 
 
 def test_a_timing(cost, tmp_path):
-    data = {'name': 'x', 'synthetic': True, 'source': 'x', 'fingerprint': 'f'}
+    data = {'name': 'x', 'synthetic': True, 'source': 'x', 'sizes': {}, 'fingerprint': 'f'}
     folder = StudyFolder(tmp_path, STUDY, 'quick', 1, data)
     (timing,) = STUDY.timings_of([figure for figure in STUDY.figures if figure.id == '9'])
     assert timing.variants == (WITH_COPIES, WITHOUT_COPIES)

@@ -69,8 +69,15 @@ class ImageData:
 
     @property
     def identity(self) -> dict[str, Any]:
-        """What tells these images from others, for records: name, synthetic, source and fingerprint."""
-        return {name: getattr(self, name) for name in ('name', 'synthetic', 'source', 'fingerprint')}
+        """What tells these images from others, for records."""
+        parts = {'train': self.y_train, 'validation': self.y_validation, 'test': self.y_test}
+        return {
+            'name': self.name,
+            'synthetic': self.synthetic,
+            'source': self.source,
+            'sizes': {part: 0 if y is None else len(y) for part, y in parts.items()},
+            'fingerprint': self.fingerprint,
+        }
 
     def subset(
         self,

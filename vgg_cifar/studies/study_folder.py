@@ -15,6 +15,7 @@ from vgg_cifar.training.run_folder import RunFolder
 from vgg_cifar.training.settings import Settings
 
 INDEX = 'study.json'
+IDENTITY = ('name', 'synthetic', 'source', 'sizes', 'fingerprint')
 
 
 def study_id(path: Path) -> str | None:
@@ -34,7 +35,7 @@ class StudyFolder:
         study: which report.
         scale: a key of the study's scales.
         seeds: runs wanted of each variant, with the seeds 0, 1, ...
-        data: ``name``, ``synthetic``, ``source`` and ``fingerprint`` of the images.
+        data: ``name``, ``synthetic``, ``source``, ``sizes`` and ``fingerprint``: ImageData's identity.
         compute: what convolutions and linear layers multiply in.
 
     """
@@ -53,7 +54,7 @@ class StudyFolder:
         try:
             content = json.loads(index.read_text())
             study, scale = get_study(content['study']), content['scale']
-            data = {name: content['data'][name] for name in ('name', 'synthetic', 'source', 'fingerprint')}
+            data = {name: content['data'][name] for name in IDENTITY}
             if scale not in study.scales:
                 raise ValueError(f'scale is {scale!r}, expected one of {", ".join(study.scales)}')
             # A folder from before there was a choice was computed in float32.
@@ -165,8 +166,10 @@ class StudyFolder:
         """Say in a line what data the numbers are from and at which scale."""
         settings = self.study.base.replace(**self.study.scales[self.scale].settings)
         synthetic = ' (synthetic)' if self.data['synthetic'] else ''
-        images = f'{settings.train_size:,}' if settings.train_size else 'all'
+        sizes = self.data['sizes']
+        carved = 0 if sizes['validation'] else settings.validation_size
+        images = settings.train_size or sizes['train'] - carved
         return (
-            f'{self.data["name"]}{synthetic}, {images} training images, batch {settings.batch_size}, '
+            f'{self.data["name"]}{synthetic}, {images:,} training images, batch {settings.batch_size}, '
             f'{settings.epochs} epoch{"s" * (settings.epochs > 1)}, {self.compute} ({self.scale} scale)'
         )
