@@ -9,7 +9,7 @@ from vgg_cifar.studies.study_folder import INDEX, StudyFolder, study_id
 
 EXAMPLES = """examples:
   vgg-cifar report results/smoke             one study
-  vgg-cifar report results/all/smoke         all studies in it, and index.html over them
+  vgg-cifar report results/all-smoke         all studies in it, and index.html over them
 
 Trains nothing, and works in the middle of a sweep."""
 

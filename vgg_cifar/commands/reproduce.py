@@ -89,7 +89,7 @@ def _add_options(parser: argparse.ArgumentParser, scale: str) -> None:
         '-d', '--device', default='-1', help='-1: the CPU; 0, 1, ... or @cupy:0: a GPU (default: -1)'
     )
     parser.add_argument(
-        '-o', '--out', type=Path, metavar='DIR', help="the study's folder (default: results/REPORT/SCALE)"
+        '-o', '--out', type=Path, metavar='DIR', help="the study's folder (default: results/REPORT-SCALE)"
     )
 
 
@@ -109,7 +109,7 @@ def _all(arguments: argparse.Namespace) -> Path:
         raise InputError(
             f'--data is {arguments.data}; with all, expected a folder that holds a file for each report'
         )
-    out = arguments.out or Path('results') / ALL / arguments.scale
+    out = arguments.out or Path('results') / f'{ALL}-{arguments.scale}'
     for report_id in (*STUDIES, convolution_implementations.ID):
         print(f'{report_id}:', flush=True)
         print(_one(report_id, arguments, out / report_id), flush=True)
@@ -118,7 +118,7 @@ def _all(arguments: argparse.Namespace) -> Path:
 
 def _one(report_id: str, arguments: argparse.Namespace, out: Path | None) -> Path:
     """Do one report into `out`; return its page."""
-    out = out or Path('results') / report_id / arguments.scale
+    out = out or Path('results') / f'{report_id}-{arguments.scale}'
     held = study_id(out)
     if held not in (None, report_id):
         raise InputError(f'{out}: holds the study {held}, not {report_id}; choose another -o')
