@@ -6,7 +6,8 @@ import numpy
 import pytest
 import scipy.ndimage
 
-from vgg_cifar.datasets import hdf5, scale
+from augment.__main__ import main as augment
+from vgg_cifar.datasets import hdf5, scale, shapes10
 from vgg_cifar.errors import InputError
 from vgg_cifar.training.augmentation import COPIES, augmented
 from vgg_cifar.training.settings import Settings
@@ -77,3 +78,13 @@ def test_images_that_stay_on_disk_are_not_copied_in_memory(settings, tmp_path, m
         augmented(on_disk.subset(20, 0, None, 0), COPIES).x_train,
         augmented(data.subset(20, 0, None, 0), COPIES).x_train,
     )
+
+
+def test_no_image_is_both_learnt_and_validated(tmp_path):
+    source, out = tmp_path / 'IN.hdf5', tmp_path / 'OUT.hdf5'
+    hdf5.write(source, shapes10.generate(40, 10))
+    assert augment([str(source), str(out), '--copies', 'original', 'flip']) == 0
+    data = hdf5.read(out)
+    assert len(data.subset(train_size=8).x_train) == 8
+    with pytest.raises(InputError, match=r'X_train holds 2 copies of each image.*before it is augmented'):
+        data.subset(validation_size=4)

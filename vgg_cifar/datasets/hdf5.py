@@ -68,6 +68,7 @@ def read(path: str | os.PathLike) -> ImageData:
             y_test=y['test'],
             x_validation=x.get('validation'),
             y_validation=y.get('validation'),
+            copies=max(1, numpy.size(_attribute(file, 'augment_copies'))),
         )
 
 

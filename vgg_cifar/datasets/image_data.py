@@ -27,7 +27,8 @@ class ImageData:
     A batch is `data.x_train[indices]`, one gather; `scale` makes it what a network takes.
 
     `source` is the path that the arrays came from, or 'generated'. `provenance` is what a file made from
-    this data should remember beside it, such as the checksums that were verified.
+    this data should remember beside it, such as the checksums that were verified. `copies` training images
+    in turn are copies of one, where they come from `python -m augment`.
     """
 
     name: str
@@ -41,6 +42,7 @@ class ImageData:
     x_validation: numpy.ndarray | None = None
     y_validation: numpy.ndarray | None = None
     provenance: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    copies: int = 1
 
     @property
     def n_classes(self) -> int:
@@ -92,7 +94,7 @@ class ImageData:
         carved from the training rows, so that no row is in both. None takes all there is (for the training
         part: all that validation leaves). What is not asked for is shared with this object, not copied.
 
-        Raises InputError where more is asked for than there is.
+        Raises InputError where more is asked for than there is, or copies of one image would be in both.
         """
         for what, size, least in (
             ('training', train_size, 1),
@@ -105,6 +107,12 @@ class ImageData:
         changes: dict[str, Any] = {}
         carved = validation_size if self.x_validation is None else 0
         if carved:
+            if self.copies > 1:
+                raise InputError(
+                    f'{self.source}: X_train holds {self.copies} copies of each image, and a validation part '
+                    'drawn from it would share images with the rest; put X_validation and Y_validation into '
+                    'the file before it is augmented'
+                )
             kept = 'at least 1' if train_size is None else str(train_size)
             self._require(
                 'train', (train_size or 1) + carved, f'{kept} for training and {carved} for validation'
