@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy
 
@@ -103,7 +104,7 @@ def image_data(
     verified = sha256 is None or dict(sha256) == found.sha256
     n_classes = 1 + max(int(labels.max()) for labels in found.labels.values())
     numbers = tuple(str(label) for label in range(n_classes))
-    parts = {
+    parts: dict[str, Any] = {
         f'{kind}_{part}': array
         for part in found.images
         for kind, array in (
