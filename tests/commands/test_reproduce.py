@@ -151,7 +151,7 @@ def test_stopped_in_the_middle_goes_on(images, tmp_path):
 @pytest.mark.parametrize(
     'arguments, message',
     [
-        (('--figure', '60'), '--figure is 60; ie598 has 2, 3, 4, 5, 5b, 6, 6b, 7, 8, 9, 9b, 10, 10b'),
+        (('--figure', '60'), '--figure is 60; ie598 has 2, 3, 3b, 4, 5, 5b, 6, 6b, 7, 8, 9, 9b, 10, 10b'),
         (('--seeds', '0'), '--seeds is 0'),
         (('-d', '0'), '-d 0: CuPy finds no GPU here'),
         (('-d', '@tpu'), '-d @tpu: no such device'),

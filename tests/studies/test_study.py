@@ -56,7 +56,7 @@ def test_report_r1s_runs_keep_their_names():
         'depth-A-batch_norm-False-dropout-0.0-seed0-20b4925d89',
         'batch_norm-False-dropout-0.0-seed0-76f2ba30a1',
     )
-    assert len(ids) == 25
+    assert len(ids) == 27
 
 
 def test_an_unknown_setting_in_a_variant_is_an_error():

@@ -64,6 +64,19 @@ FIGURE_3 = Figure(
     choices="Figure 2's networks, each once more with batch normalisation after every convolution; no "
     'dropout.',
 )
+NORMALISED_LONG = {
+    depth: Variant(f'{NORMALISED[depth].label}, 4x epochs', {'depth': depth, 'dropout': 0.0}, times_epochs=4)
+    for depth in ('A', 'E')
+}
+FIGURE_3B = Figure(
+    '3b',
+    'The shallowest and the deepest network with batch normalisation and four times the epochs',
+    tuple(NORMALISED_LONG.values()),
+    (TRAIN, TEST),
+    says='Not in the report.',
+    choices='Tests whether depth only needs more epochs than this scale has.',
+    in_report=False,
+)
 BATCH_NORM_TIME = Timing(
     'batch-norm',
     'Networks of figure 3, with and without batch normalisation',
@@ -88,6 +101,11 @@ DEPTH = Claim(
                 Difference(TRAIN, NORMALISED['D'], NORMALISED['A']),
                 Difference(TRAIN, NORMALISED['E'], NORMALISED['D']),
             ),
+        ),
+        Check(
+            'Too few epochs? After four times as many, with batch normalisation, the deepest against the '
+            'shallowest:',
+            (Difference(TRAIN, NORMALISED_LONG['E'], NORMALISED_LONG['A']),),
         ),
     ),
 )
@@ -495,6 +513,7 @@ STUDY = Study(
     figures=(
         FIGURE_2,
         FIGURE_3,
+        FIGURE_3B,
         FIGURE_4,
         FIGURE_5,
         FIGURE_5B,
