@@ -89,6 +89,8 @@ def test_signals_stop_with_a_snapshot(tiny, uninterrupted, tmp_path, number, sta
 
 def test_second_process_in_one_folder_is_refused(tiny, tmp_path):
     process = start(tiny, tmp_path, 0)
+    # It must not end before the second has looked.
+    process.send_signal(signal.SIGSTOP)
     second = subprocess.run(command(tiny, tmp_path), capture_output=True, text=True)
     process.kill()
     process.wait()
