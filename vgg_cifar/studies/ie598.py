@@ -130,9 +130,10 @@ DEPTH_TIME = Claim(
         ),
     ),
     finding='By counting, E does 1.57 times the multiply-adds of the listing, so that the limit is out of '
-    'reach at equal speed. In the recorded run (results/ie598) its step takes 2.1 times as long, with batches '
-    'of 200 on one thread 2.6 times (n = 5): there, in bfloat16, convolutions of 512 channels on images of '
-    '4x4 pixels do 80 to 380 billion operations a second, those of 128 channels on 16x16 do 550 to 960.',
+    'reach at equal speed. In the recorded run (results/ie598) its step takes 2.1 times as long, with '
+    'batches of 200 on one thread 2.6 times (n = 5): there, in bfloat16, convolutions of 512 channels on '
+    'images of 4x4 pixels do 80 to 380 billion operations a second, those of 128 channels on 16x16 do 550 to '
+    '960.',
 )
 BATCH_NORM = Claim(
     'R1.bn',
