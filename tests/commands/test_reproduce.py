@@ -43,8 +43,8 @@ def test_ends_with_the_page(done):
     out, printed = done
     assert printed.splitlines()[-1] == str(out / 'report.html')
     assert '3 runs, 0 finished, 3 to do' in printed
-    assert re.search(r'about \d+ s to go, by 3 timed steps', printed)
-    assert re.search(r'\[2/3\] .*: 1 done, 1 to come, about \d+ s left', printed)
+    assert re.search(r'about \d+ (s|min) to go, by 3 timed steps', printed)
+    assert re.search(r'\[2/3\] .*: 1 done, 1 to come, about \d+ (s|min) left', printed)
     outputs = ('figures/figure_7.png', 'figures/figure_7.svg', 'tables/figure_7.csv', 'tables/figure_7.md')
     for path in (*outputs, 'claims.json', 'report.md', 'report.html'):
         assert (out / path).stat().st_size
