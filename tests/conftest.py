@@ -6,4 +6,10 @@ import os
 # processes hold the cores would take many times as long; tests of threads set the number themselves.
 os.environ.setdefault('OMP_NUM_THREADS', '1')
 
+import hypothesis
+
 import vgg_cifar  # noqa: F401
+
+# No test is timed: the machine may be busy.
+hypothesis.settings.register_profile('untimed', deadline=None)
+hypothesis.settings.load_profile('untimed')

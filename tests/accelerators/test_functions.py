@@ -23,7 +23,7 @@ def has_bfloat16() -> bool:
 needs_bfloat16 = pytest.mark.skipif(
     not has_bfloat16(), reason='needs oneDNN and a CPU that multiplies bfloat16'
 )
-some = settings(max_examples=40, deadline=None)
+some = settings(max_examples=40)
 seeds = st.integers(0, 2**31)
 
 

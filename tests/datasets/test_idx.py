@@ -32,7 +32,7 @@ def refused(content, *fragments, shape=(None, 4, 4)):
 shapes = st.lists(st.integers(1, 6), min_size=1, max_size=4).map(tuple)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     array=shapes.flatmap(lambda shape: arrays(numpy.uint8, shape)), zipped=st.booleans(), known=st.booleans()
 )

@@ -54,7 +54,7 @@ def test_r2_reduces_to_two_by_two_and_doubles(reduction, expected, doubling):
     assert dilations == ([(2, 2), (3, 3), (4, 4), (5, 5)] if dilations else [])
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(width=st.integers(2, 12))
 def test_adaptive_pooling_is_pytorchs(width):
     """Window i of n runs from floor(i w / n) to ceil((i + 1) w / n)."""

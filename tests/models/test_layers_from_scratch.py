@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from vgg_cifar.accelerators import functions
 from vgg_cifar.models import layers_from_scratch as scratch
 
-few = settings(max_examples=40, deadline=None)
+few = settings(max_examples=40)
 shapes = st.fixed_dictionaries(
     {
         'n': st.integers(1, 3),

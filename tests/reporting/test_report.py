@@ -97,11 +97,16 @@ def test_every_claim_is_on_the_page_once_with_its_verdict(folder):
     assert all(f'### {claim["id"]}: {claim["verdict"]}' in markdown for claim in claims)
 
 
+def figure_7(folder):
+    (figure,) = (each for each in folder.study.figures if each.id == '7')
+    return figure
+
+
 def test_page_in_the_middle_of_a_sweep_says_what_is_missing(folder):
     page = Page(report.build(folder).read_text())
     # Of figure 6's twelve runs five are finished, and one is in its third epoch.
     assert '7 of 12 runs are missing or unfinished' in page.text
-    unfinished = folder.runs(folder.study.figures[7].variants[2])[1].path.name
+    unfinished = folder.runs(figure_7(folder).variants[2])[1].path.name
     assert re.search(rf'Missing: [^.]*{unfinished}', page.text)
     assert 'in epoch 3' in page.text
     assert '8 of 8 runs are missing or unfinished' in page.text
@@ -142,7 +147,7 @@ def test_report_command_rebuilds_from_the_folder_alone(folder):
 )
 def test_mixed_runs_are_refused(folder, file, change, message):
     """A run's folder that was moved here from a study of other images, or at another scale."""
-    path = folder.runs(folder.study.figures[7].variants[0])[0].path / file
+    path = folder.runs(figure_7(folder).variants[0])[0].path / file
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
     result = python('-m', 'vgg_cifar', 'report', folder.path)
     assert result.returncode == 2

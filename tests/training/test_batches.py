@@ -13,7 +13,7 @@ Y = numpy.arange(20, dtype='i4')
 CPU = chainer.get_device('@numpy')
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(rows=st.lists(st.integers(0, 19), min_size=1, max_size=30), as_float=st.booleans())
 def test_batch_is_the_rows_scaled(rows, as_float):
     x = X.astype('f') / 7 if as_float else X

@@ -11,7 +11,7 @@ from vgg_cifar.training import random_transforms
 from vgg_cifar.training.batches import Batches, ShuffledBatches
 from vgg_cifar.training.random_transforms import AREA, ASPECT, middle_crop, random_crop, random_erasing
 
-few = settings(max_examples=40, deadline=None)
+few = settings(max_examples=40)
 seeds = st.integers(0, 2**32 - 1)
 sides = st.integers(8, 40)
 

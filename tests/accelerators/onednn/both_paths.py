@@ -7,7 +7,7 @@ import numpy
 from hypothesis import settings
 from hypothesis import strategies as st
 
-fast = settings(max_examples=60, deadline=None)
+fast = settings(max_examples=60)
 
 LAYOUTS = ('C', 'channels last', 'Fortran', 'every second', 'reversed', 'broadcast')
 

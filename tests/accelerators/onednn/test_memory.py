@@ -36,7 +36,7 @@ def test_a_view_of_a_view_keeps_its_memory():
     assert (part == 1).all()
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(st.tuples(st.sampled_from(SIZES), st.integers(0, 9)), min_size=5, max_size=40))
 def test_arrays_in_use_never_overlap(asked):
     living = []

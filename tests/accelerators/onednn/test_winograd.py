@@ -31,7 +31,7 @@ def is_used(monkeypatch):
     return calls
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(channels, st.integers(1, 3), st.integers(1, 3), st.booleans(), seeds, layouts, layouts)
 def test_convolution_and_gradients(channels, rows, columns, bias, seed, layout, gy_layout):
     n_in, n_out = channels
