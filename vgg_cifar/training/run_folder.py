@@ -67,12 +67,15 @@ class RunFolder:
             raise InputError(f'{path}: not readable as JSON ({error}); restore it or use --fresh') from None
 
     @contextlib.contextmanager
-    def locked(self) -> Iterator[None]:
-        """Own the folder; a second process is refused with an InputError. A killed process leaves no lock."""
+    def locked(self, wait: float = 0.0) -> Iterator[None]:
+        """Own the folder; where another process still does after `wait` seconds, raise InputError.
+
+        A killed process leaves no lock.
+        """
         self.path.mkdir(parents=True, exist_ok=True)
         lock = filelock.FileLock(self.path / '.lock')
         try:
-            with lock.acquire(blocking=False):
+            with lock.acquire(timeout=wait):
                 self._remove_leftovers()
                 yield
         except filelock.Timeout:

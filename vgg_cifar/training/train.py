@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,15 @@ def load_data(settings: Settings) -> ImageData:
 
 
 def train(
-    settings: Settings, out: Path, device: str = '-1', fresh: bool = False, data: ImageData | None = None
+    settings: Settings,
+    out: Path,
+    device: str = '-1',
+    fresh: bool = False,
+    data: ImageData | None = None,
+    *,
+    quiet: bool = False,
+    wait: float = 0.0,
+    stop_asked: Callable[[], bool] = lambda: False,
 ) -> dict[str, Any]:
     """Train to the end, resuming what is there.
 
@@ -57,6 +66,9 @@ def train(
         device: see `get_device`.
         fresh: delete an earlier run in `out` first.
         data: the images, where the caller has loaded them already; by default those that `settings` name.
+        quiet: print nothing.
+        wait: seconds to wait for another process that is training in `out`.
+        stop_asked: asked at each step whether to stop as if SIGTERM had come.
 
     Returns:
         dict: the content of result.json: ``status`` (``finished`` or ``diverged``), ``reason``, and the
@@ -64,11 +76,11 @@ def train(
 
     Raises:
         InputError: the folder holds a run with other settings or data, or is in use.
-        Interrupted: Ctrl-C or SIGTERM came.
+        Interrupted: Ctrl-C or SIGTERM came, or a stop was asked for.
 
     """
     folder = RunFolder(Path(out))
-    with folder.locked():
+    with folder.locked(wait):
         if not fresh:
             _check_settings(folder, settings)
             if folder.result:
@@ -82,13 +94,16 @@ def train(
         chosen = choose(settings, data)
         model = build_model(settings, chosen)
         model.to_device(chainer_device)
-        trainer, stop = _build_trainer(settings, chosen, model, chainer_device, folder)
+        stop = CleanStop(settings.epochs, stop_asked)
+        trainer = _build_trainer(settings, chosen, model, chainer_device, folder, stop)
+        if not quiet:
+            add_progress(trainer, chosen.x_validation is not None, log_interval(settings))
         if fresh:
             # Only now that nothing in the settings or the data can stop the new run.
             folder.clear()
         folder.write('settings.json', settings.to_json())
         folder.write('environment.json', {**environment.describe(chainer_device), 'data': data.identity})
-        if resume(trainer, folder):
+        if resume(trainer, folder) and not quiet:
             print(f'{folder.path}: goes on after step {trainer.updater.iteration}', flush=True)
         status, reason = 'finished', None
         try:
@@ -170,12 +185,12 @@ def _build_trainer(
     model: chainer.Chain,
     device: chainer.backend.Device,
     folder: RunFolder,
-) -> tuple[Trainer, CleanStop]:
+    stop: CleanStop,
+) -> Trainer:
     updater = build_updater(settings, data, model, device)
     optimizer, n_images = updater.get_optimizer('main'), len(data.y_train)
-    interval = (1, 'epoch') if settings.log_steps is None else (settings.log_steps, 'iteration')
+    interval = log_interval(settings)
     logged = n_images if settings.log_steps is None else settings.log_steps * settings.batch_size
-    stop = CleanStop(settings.epochs)
     trainer = Trainer(updater, stop, out=str(folder.path))
     throughput = Throughput(settings.batch_size, device)
     trainer.extend(throughput, trigger=interval)
@@ -201,8 +216,12 @@ def _build_trainer(
     trainer.extend(RandomState(settings.seed, device))
     trainer.extend(stop)
     trainer.extend(snapshot(folder), name='snapshot', trigger=interval)
-    add_progress(trainer, data.x_validation is not None, interval)
-    return trainer, stop
+    return trainer
+
+
+def log_interval(settings: Settings) -> tuple[int, str]:
+    """Return after how many epochs or iterations there is an entry of the log, as Chainer's triggers say it."""
+    return (1, 'epoch') if settings.log_steps is None else (settings.log_steps, 'iteration')
 
 
 def check_compute(compute: str, device: chainer.backend.Device) -> None:

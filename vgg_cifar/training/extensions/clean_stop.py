@@ -2,6 +2,7 @@
 
 import signal
 import threading
+from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
@@ -13,13 +14,19 @@ class CleanStop(Extension):
 
     Registered as an extension too, so that the signals are caught while training runs and given back
     after it. A second Ctrl-C or SIGTERM acts at once, as it would without this.
+
+    Args:
+        epochs: when training ends by itself.
+        asked: tells whether a stop is asked for by other means, where signals don't reach: in a thread.
+
     """
 
     trigger = 1, 'epoch'
     signals = (signal.SIGINT, signal.SIGTERM)
 
-    def __init__(self, epochs: int) -> None:
+    def __init__(self, epochs: int, asked: Callable[[], bool] = lambda: False) -> None:
         self.epochs = epochs
+        self._asked = asked
         self.received: signal.Signals | None = None
         self._previous: dict[signal.Signals, Any] = {}
 
@@ -38,6 +45,8 @@ class CleanStop(Extension):
         self._previous = {}
 
     def __call__(self, trainer: Trainer) -> bool:
+        if self.received is None and self._asked():
+            self.received = signal.SIGTERM
         return self.received is not None or trainer.updater.epoch >= self.epochs
 
     def get_training_length(self) -> tuple[int, str]:
