@@ -1,25 +1,30 @@
 """`vgg-cifar reproduce`: a report's figures, from the images to the page."""
 
 import argparse
+import contextlib
 import dataclasses
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NoReturn
 
 from vgg_cifar.accelerators.functions import COMPUTE
 from vgg_cifar.atomic import write_json
 from vgg_cifar.cli import exit_status
-from vgg_cifar.errors import InputError
+from vgg_cifar.datasets.image_data import ImageData
+from vgg_cifar.errors import InputError, WorkFailed
 from vgg_cifar.reporting import convolution_costs, index, report
 from vgg_cifar.reporting.convolution_costs import COSTS
 from vgg_cifar.studies import STUDIES, convolution_implementations, get_study
 from vgg_cifar.studies.study import Figure, Study
 from vgg_cifar.studies.study_folder import INDEX, StudyFolder, study_id
-from vgg_cifar.sweeps import serial
 from vgg_cifar.sweeps.convolution_costs import measure
+from vgg_cifar.sweeps.cost import Cost
+from vgg_cifar.sweeps.serial import ThisProcess
+from vgg_cifar.sweeps.sweep import Workers, run_all
 from vgg_cifar.training.device import get_device
+from vgg_cifar.training.settings import Settings
 from vgg_cifar.training.train import check_compute, load_data
 
 EXAMPLES = """examples:
@@ -27,6 +32,9 @@ EXAMPLES = """examples:
   vgg-cifar reproduce ie598 --scale quick --data CIFAR10.hdf5            about an hour, real images
   vgg-cifar reproduce ie598 --figure 6 --data CIFAR10.hdf5 --seeds 3     one figure, with error bars
   vgg-cifar reproduce ie598 --scale full --data CIFAR10.hdf5 -d 0        the report's own scale, on a GPU
+  vgg-cifar reproduce ie598 --data CIFAR10.hdf5 --jobs 2                 two runs at a time, in processes
+  vgg-cifar reproduce ie598 --data CIFAR10.hdf5 -d 0,1,2,3               four at a time, a GPU for each
+  vgg-cifar reproduce ie598 --data CIFAR10.hdf5 --scheduler tcp://10.0.0.1:8786    on a Dask cluster
   vgg-cifar reproduce mnist_convnetjs --scale full --data MNIST.hdf5     another report
   vgg-cifar reproduce all --scale smoke                                  every report, and an index over them
 
@@ -86,7 +94,20 @@ def _add_options(parser: argparse.ArgumentParser, scale: str) -> None:
         '--compute', choices=COMPUTE, default='float32', help='what networks multiply in (default: float32)'
     )
     parser.add_argument(
-        '-d', '--device', default='-1', help='-1: the CPU; 0, 1, ... or @cupy:0: a GPU (default: -1)'
+        '-d',
+        '--device',
+        default='-1',
+        help='-1: the CPU; 0, 1, ... or @cupy:0: a GPU; several with commas: one for each job (default: -1)',
+    )
+    parser.add_argument(
+        '--jobs',
+        type=int,
+        metavar='N',
+        help='train N runs at a time, in processes that share the cores (default: one for each device; one '
+        'device: one run after the other, in this process)',
+    )
+    parser.add_argument(
+        '--scheduler', metavar='ADDRESS', help='train on the workers of the Dask cluster at tcp://HOST:PORT'
     )
     parser.add_argument(
         '-o', '--out', type=Path, metavar='DIR', help="the study's folder (default: results/REPORT-SCALE)"
@@ -131,9 +152,17 @@ def _one(report_id: str, arguments: argparse.Namespace, out: Path | None) -> Pat
     if seeds < 1:
         raise InputError(f'--seeds is {seeds}; expected at least 1')
 
-    check_compute(arguments.compute, get_device(arguments.device))
+    devices = arguments.device.split(',')
+    if arguments.scheduler is None:
+        for device in devices:
+            check_compute(arguments.compute, get_device(device))
+    elif arguments.jobs is not None or len(devices) > 1:
+        raise InputError(
+            '--scheduler takes one run at a time on each worker, and one -d for all; leave out --jobs'
+        )
     settings = study.base.replace(**scale.settings, compute=arguments.compute)
-    data = load_data(settings.replace(data=str(data_source(study, arguments.data))))
+    settings = settings.replace(data=str(data_source(study, arguments.data)))
+    data = load_data(settings)
     if data.x_validation is None and not settings.validation_size:
         raise InputError(
             f'{data.source}: {study.id} at {arguments.scale} scale needs a validation part, and there is '
@@ -142,8 +171,42 @@ def _one(report_id: str, arguments: argparse.Namespace, out: Path | None) -> Pat
     folder = StudyFolder(out, study, arguments.scale, seeds, data.identity, arguments.compute).save()
     print(f'{folder.caption()}: {scale.about}', flush=True)
     # The folder may hold more seeds, which are shown; what is trained is what was asked for.
-    serial.run_all(figures, dataclasses.replace(folder, seeds=seeds), arguments.device, data)
+    wanted = dataclasses.replace(folder, seeds=seeds)
+    try:
+        with workers(arguments.scheduler, arguments.jobs, devices, wanted, settings, data) as found:
+            run_all(figures, wanted, found, Cost(data))
+    except WorkFailed:
+        # What has been done is worth a page.
+        report.build(folder)
+        raise
     return report.build(folder)
+
+
+@contextlib.contextmanager
+def workers(
+    scheduler: str | None,
+    jobs: int | None,
+    devices: Sequence[str],
+    folder: StudyFolder,
+    images: Settings,
+    data: ImageData,
+) -> Iterator[Workers]:
+    """Yield who trains: a Dask cluster, `jobs` processes or one for each device, or this process."""
+    if scheduler is None and jobs is None and len(devices) == 1:
+        yield ThisProcess(devices[0], data)
+        return
+    try:
+        from vgg_cifar.sweeps import dask_cluster
+    except ImportError as error:
+        raise InputError(
+            f'--jobs and --scheduler need Dask ({error}): pip install "vgg-cifar[distributed]"'
+        ) from None
+    if scheduler is not None:
+        with dask_cluster.client_of(scheduler) as client:
+            yield dask_cluster.Cluster(client, folder, images, data, devices)
+    else:
+        with dask_cluster.local_client(len(devices) if jobs is None else jobs) as client:
+            yield dask_cluster.LocalCluster(client, folder, images, data, devices)
 
 
 def _convolutions(scale: str, out: Path) -> Path:

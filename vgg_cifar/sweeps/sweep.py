@@ -1,0 +1,113 @@
+"""What is left of a study, done by given workers: this process, processes beside it, or a cluster."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol
+
+from vgg_cifar.atomic import write_json
+from vgg_cifar.errors import WorkFailed
+from vgg_cifar.studies.study import Figure, Run, Timing, Variant
+from vgg_cifar.studies.study_folder import StudyFolder
+from vgg_cifar.sweeps.cost import TRAINING, Cost
+from vgg_cifar.sweeps.progress import Progress, duration
+from vgg_cifar.training.settings import Settings
+
+CALIBRATION_ROUNDS = 3
+
+Ended = dict[str, Any]
+"""How a run has ended: its result.json, or ``status`` ``failed`` with a ``reason``."""
+
+
+class Workers(Protocol):
+    """Who does the work."""
+
+    @property
+    def at_once(self) -> int:
+        """How many runs are trained at the same time."""
+
+    def train(self, runs: Sequence[Run], folder: StudyFolder) -> Iterator[tuple[Run, Ended]]:
+        """Train runs in their folders, each once, and yield each as it ends; resume what was cut."""
+
+    def step_times(
+        self, settings: Sequence[Settings], rounds: int, steps: int
+    ) -> tuple[list[list[float]], dict[str, Any]]:
+        """Time training steps in turn while nothing else runs (`training.step_time`), and say on what."""
+
+
+def run_all(figures: Sequence[Figure], folder: StudyFolder, workers: Workers, cost: Cost) -> None:
+    """Train and time what is not finished yet, resuming what was cut.
+
+    Says before the start how long it will take, by a few measured steps of the study's own network, and
+    after each run how long it still will, by what was done until then. A run that fails keeps no other from
+    being tried.
+
+    Raises:
+        WorkFailed: some runs have failed; the message names them. All others are finished.
+
+    """
+    runs = folder.all_runs(figures)
+    left = [run for run in runs if folder.run_folder(run.id).result is None]
+    timings = [each for each in folder.study.timings_of(figures) if folder.timing(each) is None]
+    print(f'{len(runs)} runs, {len(runs) - len(left)} finished, {len(left)} to do', flush=True)
+    if not left and not timings:
+        return
+
+    work = {run.id: cost.of_run(run.settings) for run in left}
+    speed = workers.at_once * _speed(folder, workers, cost)
+    to_time = sum(cost.of_timing(each, folder) for each in timings)
+    expected = duration((sum(work.values()) + to_time) / speed)
+    print(f'about {expected} to go, by {CALIBRATION_ROUNDS} timed steps', flush=True)
+    failed = _train(left, work, folder, workers, speed) if left else {}
+    for timing in timings:
+        print(f'timing {timing.id}: {timing.title}', flush=True)
+        time_steps(timing, folder, workers, cost)
+    if failed:
+        reasons = '; '.join(f'{folder.run_folder(name).path}: {reason}' for name, reason in failed.items())
+        raise WorkFailed(f'{len(failed)} of {len(left)} runs failed, the same command tries again: {reasons}')
+
+
+def _train(
+    runs: Sequence[Run], work: dict[str, float], folder: StudyFolder, workers: Workers, speed: float
+) -> dict[str, str]:
+    """Train `runs`; return what the failed ones failed of."""
+    failed = {}
+    with Progress(work, speed) as progress:
+        for run, ended in workers.train(runs, folder):
+            if ended['status'] == 'failed':
+                failed[run.id] = ended['reason']
+            if ended['status'] == 'finished':
+                outcome = f'test accuracy {ended["test/main/accuracy"]:.4f}'
+            else:
+                outcome = f'{ended["status"]}: {ended["reason"]}'
+            progress.ended(run.id, outcome, workers.at_once)
+    return failed
+
+
+def time_steps(timing: Timing, folder: StudyFolder, workers: Workers, cost: Cost) -> None:
+    """Time the training steps of a timing's variants in turn, and write the timing's file."""
+    scale = folder.study.scales[folder.scale]
+    runs = [folder.run_of(variant) for variant in timing.variants]
+    times, environment = workers.step_times([run.settings for run in runs], scale.rounds, scale.timed_steps)
+    content = {
+        'timing': timing.id,
+        'title': timing.title,
+        'batch_size': runs[0].settings.batch_size,
+        'rounds': scale.rounds,
+        'steps_per_round': scale.timed_steps,
+        'environment': environment,
+        'variants': {
+            run.id: {
+                'label': variant.label,
+                'steps_per_epoch': cost.images_per_epoch(run.settings) / run.settings.batch_size,
+                'seconds': seconds,
+            }
+            for variant, run, seconds in zip(timing.variants, runs, times, strict=True)
+        },
+    }
+    write_json(folder.timing_path(timing), content)
+
+
+def _speed(folder: StudyFolder, workers: Workers, cost: Cost) -> float:
+    """Return one worker's multiply-adds per second in training the study's own network."""
+    settings = folder.run_of(Variant('base')).settings
+    ((seconds,), _) = workers.step_times([settings], rounds=CALIBRATION_ROUNDS, steps=1)
+    return TRAINING * settings.batch_size * cost.of_image(settings) / min(seconds)

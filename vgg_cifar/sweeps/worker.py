@@ -1,0 +1,145 @@
+"""What a Dask worker does for a sweep: one run at a time, in the worker's own process."""
+
+import dataclasses
+import functools
+import signal
+import socket
+import threading
+from collections.abc import Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import distributed
+
+from vgg_cifar.datasets.image_data import ImageData
+from vgg_cifar.errors import InputError, Interrupted
+from vgg_cifar.studies.study import Run
+from vgg_cifar.studies.study_folder import INDEX
+from vgg_cifar.sweeps.serial import ThisProcess, ended
+from vgg_cifar.sweeps.sweep import Ended
+from vgg_cifar.training.device import get_device
+from vgg_cifar.training.run_folder import RunFolder
+from vgg_cifar.training.settings import Settings
+from vgg_cifar.training.train import check_compute, load_data, train
+
+# How long to wait for a folder in which somebody still trains: a worker that has lost the scheduler ends its
+# step before it ends.
+PATIENCE_SECONDS = 600.0
+
+# A run has the process's random generator to itself, also where a worker has several threads.
+_turn = threading.Lock()
+_stopped: set[str] = set()
+
+
+@dataclasses.dataclass(frozen=True)
+class Assignment:
+    """What all runs of a sweep have in common.
+
+    Attributes:
+        sweep: names this sweep among those that the cluster has seen.
+        folder: the study's folder, an absolute path.
+        images: what to load; its ``data`` is an absolute path, or a generated set's name.
+        source: what to call the images' place in records, the same whoever trains.
+        fingerprint: of the images.
+        devices: one for all workers, or the n-th for the n-th.
+        version: of this package.
+
+    """
+
+    sweep: str
+    folder: Path
+    images: Settings
+    source: str
+    fingerprint: str
+    devices: tuple[str, ...]
+    version: str = metadata.version('vgg-cifar')
+
+    def obstacle(self) -> str | None:
+        """Return why this process cannot take part, in a line; None where it can."""
+        try:
+            self.check()
+        except InputError as error:
+            return f'worker on {socket.gethostname()}: {error}'
+        return None
+
+    def check(self) -> None:
+        """Raise InputError unless this process has the same package and sees the same folder and images."""
+        if metadata.version('vgg-cifar') != self.version:
+            found = metadata.version('vgg-cifar')
+            raise InputError(f'has vgg-cifar {found}, expected {self.version}; install that')
+        if not (self.folder / INDEX).exists():
+            raise InputError(f'{self.folder}: no {INDEX} here; the workers must share this folder')
+        check_compute(self.images.compute, get_device(self.device()))
+        self.data()
+
+    def data(self) -> ImageData:
+        """Return the images, which a process loads once."""
+        data = _load(
+            self.images.data, self.images.train_size, self.images.validation_size, self.images.test_size
+        )
+        if data.fingerprint != self.fingerprint:
+            raise InputError(
+                f'{self.images.data}: the images are {data.fingerprint}, expected {self.fingerprint}; '
+                'all workers need the same file'
+            )
+        return dataclasses.replace(data, source=self.source)
+
+    def device(self) -> str:
+        """Return this worker's device."""
+        if len(self.devices) == 1:
+            return self.devices[0]
+        # A local cluster numbers its workers, and one that replaces a dead one has its number.
+        return self.devices[int(distributed.get_worker().name) % len(self.devices)]
+
+
+def train_run(assignment: Assignment, run: Run) -> Ended:
+    """Train a run, or go on with what a worker that died has left of it."""
+    with _turn:
+        if assignment.sweep in _stopped:
+            return {'status': 'stopped', 'reason': 'the sweep was stopped'}
+        path = RunFolder(assignment.folder / 'runs' / run.id).path
+        try:
+            return ended(
+                lambda: train(
+                    run.settings,
+                    path,
+                    assignment.device(),
+                    data=assignment.data(),
+                    quiet=True,
+                    wait=PATIENCE_SECONDS,
+                    stop_asked=lambda: assignment.sweep in _stopped,
+                )
+            )
+        except Interrupted as error:
+            return {'status': 'stopped', 'reason': str(error)}
+
+
+def step_times(
+    assignment: Assignment, settings: Sequence[Settings], rounds: int, steps: int
+) -> tuple[list[list[float]], dict[str, Any]]:
+    """Time training steps in turn, and describe this machine."""
+    with _turn:
+        here = ThisProcess(assignment.device(), assignment.data())
+        return here.step_times(settings, rounds, steps)
+
+
+def stop(sweep: str) -> None:
+    """Have this process end the sweep's run at the end of its step, with a snapshot, and start no other."""
+    _stopped.add(sweep)
+
+
+class DeafToCtrlC(distributed.WorkerPlugin):
+    """Ctrl-C on a terminal reaches local workers too, but it is the sweep that stops them: with snapshots."""
+
+    def setup(self, worker: distributed.Worker) -> None:
+        """Ignore SIGINT in the worker's process."""
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+@functools.lru_cache(1)
+def _load(data: str, *sizes: int | None) -> ImageData:
+    train_size, validation_size, test_size = sizes
+    return load_data(
+        Settings(data=data, train_size=train_size, validation_size=validation_size or 0, test_size=test_size)
+    )
