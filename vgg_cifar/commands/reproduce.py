@@ -9,6 +9,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NoReturn
 
+import numpy
+
 from vgg_cifar.accelerators.functions import COMPUTE
 from vgg_cifar.atomic import write_json
 from vgg_cifar.cli import exit_status
@@ -19,13 +21,14 @@ from vgg_cifar.reporting.convolution_costs import COSTS
 from vgg_cifar.studies import STUDIES, convolution_implementations, get_study
 from vgg_cifar.studies.study import Figure, Study
 from vgg_cifar.studies.study_folder import INDEX, StudyFolder, study_id
+from vgg_cifar.sweeps import slurm
 from vgg_cifar.sweeps.convolution_costs import measure
 from vgg_cifar.sweeps.cost import Cost
 from vgg_cifar.sweeps.serial import ThisProcess
 from vgg_cifar.sweeps.sweep import Workers, run_all
 from vgg_cifar.training.device import get_device
 from vgg_cifar.training.settings import Settings
-from vgg_cifar.training.train import check_compute, load_data
+from vgg_cifar.training.train import check_compute, load_data, train
 
 EXAMPLES = """examples:
   vgg-cifar reproduce ie598 --scale smoke -o results/smoke               minutes, synthetic images
@@ -110,13 +113,23 @@ def _add_options(parser: argparse.ArgumentParser, scale: str) -> None:
         '--scheduler', metavar='ADDRESS', help='train on the workers of the Dask cluster at tcp://HOST:PORT'
     )
     parser.add_argument(
+        '--print-slurm-array',
+        action='store_true',
+        help='train nothing; print a script for SLURM, each task of which does one run',
+    )
+    parser.add_argument(
+        '--task', type=int, metavar='K', help='do one run, the K-th from 0, and build no page'
+    )
+    parser.add_argument(
         '-o', '--out', type=Path, metavar='DIR', help="the study's folder (default: results/REPORT-SCALE)"
     )
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Train and measure what is missing, build the page, or all pages and their index, and print its path."""
-    if arguments.report == ALL:
+    if arguments.task is not None or arguments.print_slurm_array:
+        _array(arguments)
+    elif arguments.report == ALL:
         print(_all(arguments))
     else:
         print(_one(arguments.report, arguments, arguments.out))
@@ -131,28 +144,112 @@ def _all(arguments: argparse.Namespace) -> Path:
             f'--data is {arguments.data}; with all, expected a folder that holds a file for each report'
         )
     out = arguments.out or Path('results') / f'{ALL}-{arguments.scale}'
+    failures = []
     for report_id in (*STUDIES, convolution_implementations.ID):
         print(f'{report_id}:', flush=True)
-        print(_one(report_id, arguments, out / report_id), flush=True)
-    return index.build(out)
+        try:
+            print(_one(report_id, arguments, out / report_id), flush=True)
+        except WorkFailed as error:
+            print(error, flush=True)
+            failures.append(f'{report_id}: {error}')
+    page = index.build(out)
+    if failures:
+        raise WorkFailed('; '.join(failures))
+    return page
 
 
 def _one(report_id: str, arguments: argparse.Namespace, out: Path | None) -> Path:
     """Do one report into `out`; return its page."""
-    out = out or Path('results') / f'{report_id}-{arguments.scale}'
+    out = out or default_folder(report_id, arguments.scale)
     held = study_id(out)
     if held not in (None, report_id):
         raise InputError(f'{out}: holds the study {held}, not {report_id}; choose another -o')
     if report_id == convolution_implementations.ID:
         return _convolutions(arguments.scale, out)
+    plan = _plan(report_id, arguments, out)
+    print(f'{plan.folder.caption()}: {plan.folder.study.scales[arguments.scale].about}', flush=True)
+    try:
+        with workers(arguments.scheduler, arguments.jobs, plan) as found:
+            run_all(plan.figures, plan.wanted, found, Cost(plan.data))
+    except WorkFailed:
+        # What has been done is worth a page.
+        report.build(plan.folder)
+        raise
+    return report.build(plan.folder)
+
+
+def _array(arguments: argparse.Namespace) -> None:
+    """Print a script for SLURM, or do what one of its tasks does."""
+    if arguments.report == ALL or arguments.report == convolution_implementations.ID:
+        raise InputError(f'a job array is of the runs of one report, not of {arguments.report}')
+    if arguments.jobs is not None or arguments.scheduler is not None or ',' in arguments.device:
+        raise InputError('a task of a job array does one run on one -d; leave out --jobs and --scheduler')
+    out = arguments.out or default_folder(arguments.report, arguments.scale)
+    plan = _plan(arguments.report, arguments, out)
+    runs = plan.wanted.all_runs(plan.figures)
+    if arguments.print_slurm_array:
+        gpu = get_device(arguments.device).xp is not numpy
+        print(slurm.array_script(plan.folder.caption(), command(arguments), len(runs), out, gpu), end='')
+        return
+    if not 0 <= arguments.task < len(runs):
+        raise InputError(f'--task is {arguments.task}; there are {len(runs)} runs, numbered from 0')
+    chosen = runs[arguments.task]
+    path = plan.folder.run_folder(chosen.id).path
+    result = train(chosen.settings, path, arguments.device, data=plan.data)
+    print(f'{path}: {result["status"]}')
+
+
+def command(arguments: argparse.Namespace) -> list[str]:
+    """Return the arguments of `vgg-cifar` that do all of what a job array is for."""
+    given = {
+        '--scale': [arguments.scale],
+        '--figure': arguments.figures or [],
+        '--data': [] if arguments.data is None else [arguments.data],
+        '--seeds': [] if arguments.seeds is None else [arguments.seeds],
+        '--compute': [arguments.compute],
+        '-d': [arguments.device],
+        '-o': [arguments.out or default_folder(arguments.report, arguments.scale)],
+    }
+    flags = [word for flag, values in given.items() if values for word in (flag, *map(str, values))]
+    return ['reproduce', arguments.report, *flags]
+
+
+def default_folder(report_id: str, scale: str) -> Path:
+    """Return where a study goes that no -o is given for."""
+    return Path('results') / f'{report_id}-{scale}'
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """What a command asks for.
+
+    Attributes:
+        figures: which.
+        folder: the study's, with all the seeds that it holds, which are shown.
+        wanted: the same, with the seeds that are asked for, which are trained.
+        images: what to load, and what to compute in.
+        data: the images.
+        devices: where to train.
+
+    """
+
+    figures: tuple[Figure, ...]
+    folder: StudyFolder
+    wanted: StudyFolder
+    images: Settings
+    data: ImageData
+    devices: tuple[str, ...]
+
+
+def _plan(report_id: str, arguments: argparse.Namespace, out: Path) -> Plan:
+    """Check everything that can be checked before the work starts, and open the study's folder."""
     study = get_study(report_id)
     figures = choose_figures(study, arguments.figures)
     scale = study.scales[arguments.scale]
     seeds = scale.seeds if arguments.seeds is None else arguments.seeds
     if seeds < 1:
         raise InputError(f'--seeds is {seeds}; expected at least 1')
-
-    devices = arguments.device.split(',')
+    devices = tuple(arguments.device.split(','))
     if arguments.scheduler is None:
         for device in devices:
             check_compute(arguments.compute, get_device(device))
@@ -160,40 +257,23 @@ def _one(report_id: str, arguments: argparse.Namespace, out: Path | None) -> Pat
         raise InputError(
             '--scheduler takes one run at a time on each worker, and one -d for all; leave out --jobs'
         )
-    settings = study.base.replace(**scale.settings, compute=arguments.compute)
-    settings = settings.replace(data=str(data_source(study, arguments.data)))
-    data = load_data(settings)
-    if data.x_validation is None and not settings.validation_size:
+    images = study.base.replace(**scale.settings, compute=arguments.compute)
+    images = images.replace(data=str(data_source(study, arguments.data)))
+    data = load_data(images)
+    if data.x_validation is None and not images.validation_size:
         raise InputError(
             f'{data.source}: {study.id} at {arguments.scale} scale needs a validation part, and there is '
             f'none; `vgg-cifar data {study.images.name}` makes a file that has one'
         )
     folder = StudyFolder(out, study, arguments.scale, seeds, data.identity, arguments.compute).save()
-    print(f'{folder.caption()}: {scale.about}', flush=True)
-    # The folder may hold more seeds, which are shown; what is trained is what was asked for.
-    wanted = dataclasses.replace(folder, seeds=seeds)
-    try:
-        with workers(arguments.scheduler, arguments.jobs, devices, wanted, settings, data) as found:
-            run_all(figures, wanted, found, Cost(data))
-    except WorkFailed:
-        # What has been done is worth a page.
-        report.build(folder)
-        raise
-    return report.build(folder)
+    return Plan(figures, folder, dataclasses.replace(folder, seeds=seeds), images, data, devices)
 
 
 @contextlib.contextmanager
-def workers(
-    scheduler: str | None,
-    jobs: int | None,
-    devices: Sequence[str],
-    folder: StudyFolder,
-    images: Settings,
-    data: ImageData,
-) -> Iterator[Workers]:
+def workers(scheduler: str | None, jobs: int | None, plan: Plan) -> Iterator[Workers]:
     """Yield who trains: a Dask cluster, `jobs` processes or one for each device, or this process."""
-    if scheduler is None and jobs is None and len(devices) == 1:
-        yield ThisProcess(devices[0], data)
+    if scheduler is None and jobs is None and len(plan.devices) == 1:
+        yield ThisProcess(plan.devices[0], plan.data)
         return
     try:
         from vgg_cifar.sweeps import dask_cluster
@@ -201,12 +281,13 @@ def workers(
         raise InputError(
             f'--jobs and --scheduler need Dask ({error}): pip install "vgg-cifar[distributed]"'
         ) from None
+    about = plan.wanted, plan.images, plan.data, plan.devices
     if scheduler is not None:
         with dask_cluster.client_of(scheduler) as client:
-            yield dask_cluster.Cluster(client, folder, images, data, devices)
+            yield dask_cluster.Cluster(client, *about)
     else:
-        with dask_cluster.local_client(len(devices) if jobs is None else jobs) as client:
-            yield dask_cluster.LocalCluster(client, folder, images, data, devices)
+        with dask_cluster.local_client(len(plan.devices) if jobs is None else jobs) as client:
+            yield dask_cluster.LocalCluster(client, *about)
 
 
 def _convolutions(scale: str, out: Path) -> Path:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from vgg_cifar.errors import WorkFailed
 from vgg_cifar.models import summary
+from vgg_cifar.training.communicator import COMMUNICATORS, connected
 from vgg_cifar.training.settings import Settings
 from vgg_cifar.training.train import build_model, load_data, train
 
@@ -12,9 +13,16 @@ EXAMPLES = """examples:
   vgg-cifar train --train-size 500 -b 50 -e 2 -o runs/first     a minute on two cores, synthetic images
   vgg-cifar train --data CIFAR10.hdf5 -d 0 -o runs/report       the report's own run, on the first GPU
   vgg-cifar train --depth A --no-batch-norm --summary           count the layers, train nothing
+  mpiexec -n 2 vgg-cifar train --communicator naive -o runs/two two processes, one network
+
+Several processes share each batch: -b is the size of the whole, of which each takes an equal part, so the
+same settings mean the same training on any number of them, and the learning rate stays as it is. What
+differs: each normalises by its own part of the batch, unless --multi-node-batch-norm is given, and draws
+its own dropout.
 
 The same command again resumes an unfinished run, and leaves a finished one alone. Ctrl-C and SIGTERM
-stop it at the end of a step, with a snapshot."""
+stop it at the end of a step, with a snapshot. mpiexec leaves its processes little time after these; send it
+SIGUSR1 instead, or SIGTERM to one of the processes."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,6 +32,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     Settings.add_arguments(parser)
     parser.add_argument(
         '-d', '--device', default='-1', help='-1: the CPU; 0, 1, ... or @cupy:0: a GPU (default: -1)'
+    )
+    parser.add_argument(
+        '--communicator',
+        choices=COMMUNICATORS,
+        help='train with all processes that mpiexec has started: naive over MPI, pure_nccl between GPUs',
+    )
+    parser.add_argument(
+        '--multi-node-batch-norm',
+        action='store_true',
+        help="normalise over the whole batch, not over each process's part",
     )
     parser.add_argument(
         '-o', '--out', type=Path, default=Path('runs/train'), help='run folder (default: runs/train)'
@@ -36,12 +54,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Train, or print the summary."""
-    settings = Settings.from_arguments(arguments)
-    if arguments.summary:
-        data = load_data(settings)
-        print(summary.table(build_model(settings, data), data.image_shape))
-        return 0
-    result = train(settings, arguments.out, arguments.device, arguments.fresh)
+    with connected(arguments.communicator, arguments.multi_node_batch_norm) as processes:
+        settings = Settings.from_arguments(arguments)
+        if arguments.summary:
+            data = load_data(settings)
+            print(summary.table(build_model(settings, data), data.image_shape))
+            return 0
+        result = train(settings, arguments.out, arguments.device, arguments.fresh, processes=processes)
     if result['status'] == 'diverged':
         raise WorkFailed(f'{arguments.out}: {result["reason"]}')
     print(

@@ -102,8 +102,8 @@ class Cluster:
     def _ended(self, future: distributed.Future) -> Ended:
         if future.status == 'cancelled':
             raise WorkFailed(
-                'the connection to the Dask scheduler is lost; what its workers are training goes on, and the '
-                'same command does the rest'
+                'the connection to the Dask scheduler is lost; what its workers are training goes on, and '
+                'the same command does the rest'
             )
         error = future.exception()
         return future.result() if error is None else {'status': 'failed', 'reason': _first_line(error)}
