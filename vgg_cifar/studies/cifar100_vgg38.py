@@ -208,11 +208,11 @@ STUDY = Study(
         # Small batches give more steps for the same images.
         'quick': Scale(
             {
-                'epochs': 6,
+                'epochs': 5,
                 'batch_size': 20,
-                'train_size': 2_000,
+                'train_size': 1_500,
                 'validation_size': 1_000,
-                'test_size': 1_000,
+                'test_size': 500,
             },
             seeds=1,
             rounds=1,
