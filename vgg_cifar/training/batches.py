@@ -57,16 +57,24 @@ class ShuffledBatches(chainer.dataset.Iterator):
         batch_size: images per batch.
         seed: of the orders.
         transform: what becomes of each batch's images.
+        part: of each batch, what is given out; by default all. The images of a part are transformed as they
+            are in the whole batch.
 
     """
 
     def __init__(
-        self, images: Batches, batch_size: int, seed: int, transform: Transform | None = None
+        self,
+        images: Batches,
+        batch_size: int,
+        seed: int,
+        transform: Transform | None = None,
+        part: slice = slice(None),
     ) -> None:
         self.batch_size = batch_size
         self._images = images
         self._seed = seed
         self._transform = transform
+        self._part = part
         self._given = 0
         self._thread = concurrent.futures.ThreadPoolExecutor(1, 'batches')
         self._ahead: concurrent.futures.Future | None = None
@@ -118,12 +126,13 @@ class ShuffledBatches(chainer.dataset.Iterator):
     def _take(self, start: int) -> tuple[Any, Any]:
         # Which GPU is in use, a thread does not learn from the one that started it.
         with chainer.using_device(self._images.device):
-            x, y = self._images(self._rows(start, start + self.batch_size))
-            if self._transform is not None:
-                # Three numbers, so that no batch draws what an epoch's order is drawn from.
-                random = numpy.random.RandomState((self._seed, 1, start // self.batch_size))
-                x = self._transform(x, random)
-            return x, y
+            rows = self._rows(start, start + self.batch_size)
+            if self._transform is None:
+                return self._images(rows[self._part])
+            x, y = self._images(rows)
+            # Three numbers, so that no batch draws what an epoch's order is drawn from.
+            random = numpy.random.RandomState((self._seed, 1, start // self.batch_size))
+            return self._transform(x, random)[self._part], y[self._part]
 
     def _rows(self, start: int, stop: int) -> numpy.ndarray:
         """Return the rows of a piece of all epochs' orders, laid end to end."""

@@ -29,12 +29,17 @@ class PlainLines:
         self._stream.flush()
 
 
-def add_progress(trainer: Trainer, has_validation: bool, interval: tuple[int, str]) -> None:
-    """Print a line for each entry of the log, which come in this interval; on a terminal, a bar too."""
+def add_progress(
+    trainer: Trainer, has_validation: bool, interval: tuple[int, str], plain: bool = False
+) -> None:
+    """Print a line for each entry of the log, which come in this interval; on a terminal, a bar too.
+
+    `plain` says that it is none, whatever it looks like.
+    """
     shown = [column for column in COLUMNS if has_validation or not column.startswith('validation')]
     # How far it has come, in the interval's unit: epoch or iteration.
     columns = [interval[1], *shown]
-    if sys.stdout.isatty():
+    if sys.stdout.isatty() and not plain:
         trainer.extend(extensions.PrintReport(columns), trigger=interval)
         trainer.extend(extensions.ProgressBar(), trigger=(1, 'iteration'))
     else:

@@ -1,6 +1,8 @@
 """Snapshots of a trainer: written whole or not at all, read without unpickling."""
 
+import contextlib
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ from chainer.training import Trainer, extensions
 
 from vgg_cifar.atomic import replacing
 from vgg_cifar.errors import InputError
+from vgg_cifar.training.communicator import OneProcess
 from vgg_cifar.training.run_folder import RunFolder
 
 
@@ -27,20 +30,32 @@ def snapshot(folder: RunFolder) -> chainer.training.Extension:
     return extensions.snapshot(writer=write)
 
 
-def resume(trainer: Trainer, folder: RunFolder) -> bool:
+def resume(trainer: Trainer, folder: RunFolder, processes: OneProcess) -> bool:
     """Bring `trainer` to the state of the newest snapshot of `folder`; return False where there is none.
+
+    The first process reads the snapshot for all.
 
     Raises:
         InputError: the snapshot is damaged or not of this network.
 
     """
-    snapshots = folder.snapshots()
-    if not snapshots:
+    path, arrays = folder.path, None
+    with processes.agreed():
+        for path in folder.snapshots()[-1:]:
+            with _refused(path), numpy.load(path, allow_pickle=False) as file:
+                arrays = dict(file)
+    arrays = processes.from_first(arrays)
+    if arrays is None:
         return False
-    path = snapshots[-1]
+    with processes.agreed(), _refused(path):
+        chainer.serializers.NpzDeserializer(arrays).load(trainer)
+    return True
+
+
+@contextlib.contextmanager
+def _refused(path: Path) -> Iterator[None]:
+    """Turn what reading a damaged or foreign snapshot raises into an InputError."""
     try:
-        with numpy.load(path, allow_pickle=False) as arrays:
-            chainer.serializers.NpzDeserializer(arrays).load(trainer)
+        yield
     except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
         raise InputError(f'{path}: not a snapshot of this run ({error}); use --fresh to start anew') from None
-    return True

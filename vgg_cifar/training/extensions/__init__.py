@@ -6,6 +6,7 @@ from vgg_cifar.training.extensions.decay_loss import DecayLoss
 from vgg_cifar.training.extensions.divergence import Diverged, Divergence
 from vgg_cifar.training.extensions.evaluation import Evaluation
 from vgg_cifar.training.extensions.gradient_flow import GradientFlow
+from vgg_cifar.training.extensions.process_means import ProcessMeans
 from vgg_cifar.training.extensions.random_state import RandomState
 from vgg_cifar.training.extensions.throughput import Throughput
 
@@ -17,6 +18,7 @@ __all__ = [
     'Divergence',
     'Evaluation',
     'GradientFlow',
+    'ProcessMeans',
     'RandomState',
     'Throughput',
 ]
