@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from augment import transforms
-from augment.errors import InputError, Interrupted, first_line
+from augment.errors import Failed, InputError, Interrupted, first_line
 from augment.recipe import Recipe
 
 EXAMPLES = """examples:
@@ -19,6 +19,7 @@ EXAMPLES = """examples:
   python -m augment CIFAR10.hdf5 part0.hdf5 --rows 0:25000              one of two shards, on any machine
   python -m augment CIFAR10.hdf5 part1.hdf5 --rows 25000:
   python -m augment merge WHOLE.hdf5 part0.hdf5 part1.hdf5              join them
+  python -m augment CIFAR10.hdf5 CIFAR10x4.hdf5 --scheduler tcp://HOST:8786   on a Dask cluster
 
 A run that was killed goes on where it stopped when it is started again, and gives the same bits."""
 
@@ -28,7 +29,7 @@ MERGE_EXAMPLES = """examples:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; return 0 when done, 2 for bad input or usage, 128 + the number of a signal."""
+    """Run the command; return 0: done, 1: failed, 2: bad input or usage, 128 + the number of a signal."""
     argv = sys.argv[1:] if argv is None else list(argv)
     run: Callable[[argparse.Namespace, str], None]
     if argv[:1] == ['merge']:
@@ -37,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         arguments, run = _parser().parse_args(argv), _augment
     try:
         run(arguments, shlex.join(['python', '-m', 'augment', *argv]))
-    except (InputError, Interrupted) as error:
+    except (InputError, Interrupted, Failed) as error:
         if arguments.debug:
             raise
         print(f'augment: {error}', file=sys.stderr)
@@ -59,6 +60,8 @@ def _augment(arguments: argparse.Namespace, command: str) -> None:
     )
     if arguments.out is None and arguments.preview is None:
         raise InputError('no output named; give OUT.hdf5, --preview FILE.png, or both')
+    if arguments.scheduler is not None and arguments.rows != (None, None):
+        raise InputError('--rows, --scheduler: the cluster makes all shards and joins them; leave out one')
     if arguments.preview is not None:
         # matplotlib takes a while to import.
         from augment.preview import preview
@@ -66,18 +69,20 @@ def _augment(arguments: argparse.Namespace, command: str) -> None:
         preview(arguments.source, recipe, arguments.preview)
         print(f'drew {arguments.preview}')
     if arguments.out is not None:
-        from augment.pipeline import augment
+        from augment import cluster, pipeline
 
-        summary = augment(
-            arguments.source,
-            arguments.out,
-            recipe,
-            rows=arguments.rows,
-            device=arguments.device,
-            overwrite=arguments.overwrite,
-            fresh=arguments.fresh,
-            command=command,
-        )
+        options = {
+            'device': arguments.device,
+            'overwrite': arguments.overwrite,
+            'fresh': arguments.fresh,
+            'command': command,
+        }
+        if arguments.scheduler is None:
+            summary = pipeline.augment(
+                arguments.source, arguments.out, recipe, rows=arguments.rows, **options
+            )
+        else:
+            summary = cluster.augment(arguments.source, arguments.out, recipe, arguments.scheduler, **options)
         print(summary)
 
 
@@ -138,6 +143,11 @@ def _parser() -> argparse.ArgumentParser:
         '--rows', metavar='A:B', type=_rows, default=(None, None), help='only rows A to B - 1: one shard'
     )
     parser.add_argument('-d', '--device', default='-1', help='-1: the CPU; 0, 1, ...: a GPU (default: -1)')
+    parser.add_argument(
+        '--scheduler',
+        metavar='ADDRESS',
+        help="a Dask cluster's: its workers do the work, on a file system that all share",
+    )
     parser.add_argument('--preview', metavar='FILE.png', type=Path, help='draw some images and their copies')
     parser.add_argument('--overwrite', action='store_true', help='replace OUT.hdf5 where it exists')
     parser.add_argument(

@@ -9,6 +9,16 @@ class InputError(ValueError):
     exit_status = 2
 
 
+class InUse(InputError):
+    """Another process is writing what was to be written."""
+
+
+class Failed(Exception):
+    """The work failed though the input may be good: a line with what failed and what to do."""
+
+    exit_status = 1
+
+
 class Interrupted(Exception):
     """A signal has stopped the work cleanly; `left` says what is left of it."""
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from augment.errors import InputError
+from augment.errors import InUse
 
 # Some file systems of clusters have no locks.
 NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)
@@ -25,7 +25,7 @@ class Journal:
     While it is open no other process can open it.
 
     Raises:
-        InputError: another process has it open.
+        InUse: another process, or another thread of this one, has it open.
 
     """
 
@@ -52,7 +52,7 @@ class Journal:
                 pass
             except BlockingIOError:
                 os.close(file)
-                raise InputError(
+                raise InUse(
                     f'{self.path}: another process is writing this output; wait for it or choose another'
                 ) from None
             except OSError as error:
@@ -105,6 +105,25 @@ class Journal:
     def close(self) -> None:
         """Let other processes open it."""
         os.close(self._file)
+
+
+def is_open(path: Path) -> bool:
+    """Return whether some process, on whichever host, has the journal at `path` open.
+
+    False too where the file system has no locks that reach so far. Raises OSError where there is no file.
+    """
+    file = os.open(path, os.O_RDONLY)
+    try:
+        # A shared lock does not keep others from looking at the same time.
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError as error:
+        if error.errno not in NO_LOCKS:
+            raise
+    finally:
+        os.close(file)
+    return False
 
 
 def stamp(path: Path) -> list[int]:

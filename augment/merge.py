@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,11 +11,14 @@ import h5py
 import numpy
 
 from augment import skeleton
-from augment.disk_space import require_space
+from augment.disk_space import require_space, reserve
 from augment.errors import InputError, first_line
+from augment.layout import PAGE_BYTES, Layout
 from augment.pipeline import Paths, refuse_as_output, require_writable
 from augment.source import opened as open_hdf5
 from augment.stop_signals import StopSignals
+from augment.targets import Target
+from augment.workers import in_threads
 
 # What shards of one job have in common.
 SHARED = ('augment_copies', 'augment_median_window', 'augment_source_sha256', 'augment_source_rows')
@@ -45,9 +48,25 @@ def merge(
 
     Raises InputError where a shard is none, or shards have gaps, overlap or come from different jobs.
     """
+    with StopSignals('nothing is written') as signals:
+        join(out, shards, copy, overwrite, signals)
+
+
+def join(
+    out: str | os.PathLike,
+    shards: Sequence[str | os.PathLike],
+    copy: bool,
+    overwrite: bool,
+    signals: StopSignals,
+    when_written: Callable[[Path], None] = lambda path: None,
+) -> None:
+    """Do what `merge` does within the caller's `signals`.
+
+    `when_written` gets the path of the joined file when that needs nothing but its name.
+    """
     out = Path(os.path.realpath(out))
     require_writable(out, overwrite)
-    with StopSignals('nothing is written'), contextlib.ExitStack() as stack:
+    with contextlib.ExitStack() as stack:
         parts = sorted((_open(Path(shard), stack) for shard in shards), key=lambda part: part.start)
         _check(parts)
         paths = Paths(out)
@@ -63,18 +82,27 @@ def merge(
         read = parts if copy else parts[:1]
         require_space(new, sum(part.path.stat().st_size for part in read) + skeleton.METADATA_BYTES)
         try:
-            with h5py.File(new, 'w', libver=('v110', 'v110')) as file:
-                (_copy if copy else _refer)(parts, file)
+            with h5py.File(
+                new, 'w', libver=('v110', 'v110'), alignment_threshold=2**16, alignment_interval=PAGE_BYTES
+            ) as file:
+                blocks = _copy(parts, file) if copy else _refer(parts, file)
                 _join_labels(parts, file)
                 for name in ('X_train', 'Y_train'):
                     skeleton.copy_attributes(parts[0].file[name], file[name], parts[0].path)
                 for name in parts[0].file:
-                    if name not in ('X_train', 'Y_train'):
-                        parts[0].file.copy(name, file, expand_soft=False, expand_external=False)
+                    link = parts[0].file.get(name, getlink=True)
+                    if not isinstance(link, h5py.HardLink):
+                        file[name] = link
+                    elif name not in ('X_train', 'Y_train'):
+                        parts[0].file.copy(name, file)
                 skeleton.copy_attributes(parts[0].file, file, parts[0].path)
                 file.attrs['augment_rows'] = [0, parts[-1].stop]
+            reserve(new, new.stat().st_size)
+            for part, row in blocks:
+                _copy_blocks(part, new, row, signals)
             with new.open('rb') as written:
                 os.fsync(written.fileno())
+            when_written(new)
             new.replace(out)
         except (OSError, RuntimeError) as error:
             raise InputError(f'{out}: cannot be written ({first_line(error)})') from error
@@ -130,7 +158,7 @@ def _check(parts: list[_Shard]) -> None:
         raise InputError(f'{before}: ends at row {row} of {total}; write the rest with --rows {row}:{total}')
 
 
-def _refer(parts: list[_Shard], file: h5py.File) -> None:
+def _refer(parts: list[_Shard], file: h5py.File) -> list[tuple[_Shard, int]]:
     layout = h5py.VirtualLayout(_whole_shape(parts), parts[0].images.dtype)
     row = 0
     for part in parts:
@@ -139,21 +167,80 @@ def _refer(parts: list[_Shard], file: h5py.File) -> None:
         )
         row += len(part.images)
     file.create_virtual_dataset('X_train', layout)
+    return []
 
 
-def _copy(parts: list[_Shard], file: h5py.File) -> None:
+def _copy(parts: list[_Shard], file: h5py.File) -> list[tuple[_Shard, int]]:
+    """Copy all shards but those, returned with their place, whose blocks can be copied past HDF5."""
     first = parts[0].images
     skeleton.create_images(
         file, 'X_train', _whole_shape(parts), first.dtype, first.chunks[0], first.compression_opts
     )
+    images = file['X_train']
+    blocks = []
     row = 0
     for part in parts:
-        step = max(1, COPY_BYTES // part.images[:1].nbytes)
-        step = -(-step // part.images.chunks[0]) * part.images.chunks[0]
-        for start in range(0, len(part.images), step):
-            values: Any = part.images[start : start + step]
-            file['X_train'][row : row + len(values)] = values
-            row += len(values)
+        alike = all(
+            getattr(part.images, name) == getattr(images, name)
+            for name in ('chunks', 'compression', 'shuffle')
+        )
+        ends = (row, row + len(part.images))
+        whole_chunks = alike and all(end % images.chunks[0] == 0 or end == len(images) for end in ends)
+        if whole_chunks and images.compression:
+            _copy_chunks(part.images, images, row)
+        elif whole_chunks and _is_in_order(part.images):
+            blocks.append((part, row))
+        else:
+            _copy_values(part.images, images, row)
+        row += len(part.images)
+    return blocks
+
+
+def _is_in_order(images: h5py.Dataset) -> bool:
+    """Return whether all chunks were allocated at once, as `skeleton.create_images` does."""
+    return images.id.get_create_plist().get_alloc_time() == h5py.h5d.ALLOC_TIME_EARLY
+
+
+def _copy_chunks(source: h5py.Dataset, out: h5py.Dataset, row: int) -> None:
+    """Copy compressed chunks as they are: compressing takes most of the time that making them took."""
+    zeros = (0,) * (out.ndim - 1)
+    for start in range(0, len(source), source.chunks[0]):
+        _, values = source.id.read_direct_chunk((start, *zeros))
+        out.id.write_direct_chunk((row + start, *zeros), values)
+
+
+def _copy_blocks(part: _Shard, out: Path, row: int, signals: StopSignals) -> None:
+    """Copy uncompressed chunks from file to file: through HDF5 it takes several times as long."""
+    images = part.images
+    image_bytes, chunk = images[:1].nbytes, images.chunks[0]
+    block = chunk * max(1, COPY_BYTES // (chunk * image_bytes))
+    sizes = Layout(len(images), 1, chunk, block, chunk * image_bytes % PAGE_BYTES == 0)
+    begin = skeleton.first_chunk(part.path, sizes)
+    target = Target(out, sizes, skeleton.first_chunk(out, sizes) + row * image_bytes)
+
+    def make_task() -> Callable[[int], None]:
+        space = target.space(images.shape[1:], images.dtype.str)
+
+        def task(number: int) -> None:
+            rows = sizes.block_rows(number)
+            values = space[: rows.stop - rows.start].reshape(-1).view(numpy.uint8)
+            if os.preadv(file.fileno(), [values.data], begin + rows.start * image_bytes) < len(values):
+                raise OSError(f'{part.path}: has become shorter')
+            target.write(number, space, rows.stop - rows.start)
+
+        return task
+
+    with contextlib.closing(target), part.path.open('rb', buffering=0) as file:
+        for _ in in_threads(make_task, range(sizes.blocks), signals):
+            pass
+
+
+def _copy_values(source: h5py.Dataset, out: h5py.Dataset, row: int) -> None:
+    step = max(1, COPY_BYTES // source[:1].nbytes)
+    step = -(-step // source.chunks[0]) * source.chunks[0]
+    for start in range(0, len(source), step):
+        values: Any = source[start : start + step]
+        out[row + start : row + start + len(values)] = values
 
 
 def _join_labels(parts: list[_Shard], file: h5py.File) -> None:

@@ -18,7 +18,7 @@ from augment.disk_space import require_space, reserve
 from augment.errors import InputError, first_line
 from augment.journal import Journal, stamp
 from augment.layout import Layout, layout
-from augment.progress import progress
+from augment.progress import Silent, progress
 from augment.recipe import Recipe
 from augment.source import Source, open_source, read_images
 from augment.stop_signals import StopSignals
@@ -60,6 +60,9 @@ def augment(
     overwrite: bool = False,
     fresh: bool = False,
     command: str = '',
+    source_sha256: str | None = None,
+    threads: int | None = None,
+    quiet: bool = False,
 ) -> Summary:
     """Write the copies of the training images of `source` to `out`; go on where a killed run stopped.
 
@@ -75,9 +78,13 @@ def augment(
         overwrite: replace `out` where it exists.
         fresh: start anew where an unfinished output is there.
         command: what the output should remember as the command that made it.
+        source_sha256: the source's checksum where it is known already; else the source is read for it.
+        threads: how many compute; by default as many as the processors can keep busy.
+        quiet: show no progress.
 
     Raises:
         InputError: bad input, a full disk, an output that exists; nothing is left of the output.
+        InUse: another process is writing `out`.
         Interrupted: Ctrl-C or SIGTERM came; the same call goes on.
 
     """
@@ -95,7 +102,7 @@ def augment(
         apply = applier(recipe, device)
         image_bytes = numpy.dtype(recipe.dtype).itemsize * math.prod(opened.images.shape[1:])
         sizes = layout(part.stop - part.start, len(recipe.names), image_bytes)
-        identity = provenance.identity(opened, part, recipe, sizes)
+        identity = provenance.identity(opened, part, recipe, sizes, source_sha256)
         attributes = provenance.attributes(opened, identity, recipe, command)
 
         paths.out.parent.mkdir(parents=True, exist_ok=True)
@@ -106,7 +113,7 @@ def augment(
             with job.cleared_on_bad_input():
                 if not goes_on:
                     job.start(identity, attributes)
-                job.work(apply, signals)
+                job.work(apply, signals, threads, quiet)
                 job.complete(attributes)
         job.publish(overwrite)
         constant = sum(count for count, *_ in journal.done.values())
@@ -208,14 +215,15 @@ class _Job:
         require_space(self.paths.new, size + chunks, later)
         skeleton.create(self.paths.new, self.source, self.part, self.recipe, self.sizes, attributes)
 
-    def work(self, apply: Apply, signals: StopSignals) -> None:
+    def work(self, apply: Apply, signals: StopSignals, threads: int | None, quiet: bool) -> None:
         """Compute and write all blocks that are not done."""
         done = self.journal.done
         ready = [self.sizes.block_rows(number) for number in done]
-        bar = progress(self.sizes.rows, sum(rows.stop - rows.start for rows in ready))
+        ready_rows = sum(rows.stop - rows.start for rows in ready)
+        bar = Silent() if quiet else progress(self.sizes.rows, ready_rows)
         target = self._target()
         todo = [number for number in range(self.sizes.blocks) if number not in done]
-        results = in_threads(lambda: self._task(apply, target), todo, signals)
+        results = in_threads(lambda: self._task(apply, target), todo, signals, threads)
         written: list[list[int]] = []
         last = time.monotonic()
         try:

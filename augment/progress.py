@@ -34,6 +34,16 @@ class PlainLines:
         """End; there is nothing to put in order."""
 
 
+class Silent:
+    """Shows nothing: somebody else does."""
+
+    def update(self, count: int) -> None:
+        """Do nothing."""
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
 def progress(total: int, initial: int = 0) -> Any:
     """Return an object whose `update(n)` counts source images, and whose `close()` ends the display."""
     if not sys.stderr.isatty():

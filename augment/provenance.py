@@ -13,20 +13,25 @@ from augment.source import Source
 LIBRARIES = ('numpy', 'scipy', 'h5py')
 
 
-def identity(source: Source, rows: slice, recipe: Recipe, sizes: Layout) -> dict[str, Any]:
-    """Return what the output's values depend on: an unfinished output goes on only where all is the same."""
+def identity(
+    source: Source, rows: slice, recipe: Recipe, sizes: Layout, source_sha256: str | None = None
+) -> dict[str, Any]:
+    """Return what the output's values depend on: an unfinished output goes on only where all is the same.
+
+    The source is read through for its checksum unless `source_sha256` is known.
+    """
     return {
-        'source_sha256': source.sha256(),
+        'source_sha256': source_sha256 or source.sha256(),
         'rows': [rows.start, rows.stop],
         'recipe': {**asdict(recipe), 'copies': list(recipe.copies)},
         'layout': asdict(sizes),
-        'version': _version('vgg-cifar'),
+        'version': version('vgg-cifar'),
     }
 
 
 def attributes(source: Source, identity: dict[str, Any], recipe: Recipe, command: str) -> dict[str, Any]:
     """Return the output's attributes: its copies in order, the source's checksum, versions, the command."""
-    versions = [f'{name} {_version(name)}' for name in ('vgg-cifar', *LIBRARIES)]
+    versions = [f'{name} {version(name)}' for name in ('vgg-cifar', *LIBRARIES)]
     return {
         'augment_copies': recipe.names,
         'augment_median_window': recipe.median_window,
@@ -36,11 +41,12 @@ def attributes(source: Source, identity: dict[str, Any], recipe: Recipe, command
         'augment_rows': identity['rows'],
         'augment_versions': [*versions, f'HDF5 {h5py.version.hdf5_version}'],
         'augment_command': command,
-        'created_by': f'augment of vgg-cifar {_version("vgg-cifar")}',
+        'created_by': f'augment of vgg-cifar {version("vgg-cifar")}',
     }
 
 
-def _version(package: str) -> str:
+def version(package: str) -> str:
+    """Return the version of an installed package."""
     try:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:

@@ -15,13 +15,16 @@ Result = TypeVar('Result')
 
 
 def in_threads(
-    make_task: Callable[[], Callable[[int], Result]], numbers: Iterable[int], signals: StopSignals
+    make_task: Callable[[], Callable[[int], Result]],
+    numbers: Iterable[int],
+    signals: StopSignals,
+    count: int | None = None,
 ) -> Generator[Result, None, None]:
     """Yield a task's result for each of `numbers`, in the order in which they are ready.
 
-    Each thread has a task of its own, with its own memory; there is one more than there are processors,
-    because some wait for the disk. All have ended when the iterator is closed, and when a task or a signal
-    raises.
+    Each thread has a task of its own, with its own memory. There are `count` of them; if it is None, one more
+    than there are processors, because some wait for the disk. All have ended when the iterator is
+    closed, and when a task or a signal raises.
     """
     todo = list(numbers)[::-1]
     results: queue.SimpleQueue[Any] = queue.SimpleQueue()
@@ -44,7 +47,7 @@ def in_threads(
     threads: list[threading.Thread] = []
     with signals.sent_to(results):
         try:
-            for _ in range(min(MOST_THREADS, _processors() + 1, len(todo))):
+            for _ in range(min(count or min(MOST_THREADS, _processors() + 1), len(todo))):
                 threads.append(threading.Thread(target=run, daemon=True))
                 threads[-1].start()
             running = len(threads)

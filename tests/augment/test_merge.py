@@ -20,12 +20,17 @@ def merge(*arguments):
     return main(['merge', *map(str, arguments)])
 
 
+# Chunks that are whole in a shard are copied as they are. Cuts lie within chunks, between chunks, and both.
+CUTS = ([(41, 90), (0, 33), (33, 41)], [(0, 32), (32, 64), (64, 90)], [(0, 32), (32, 35), (35, 90)])
+
+
 @pytest.mark.parametrize('how', [[], ['--copy']])
 @pytest.mark.parametrize('options', [[], ['--gzip', '1', '--rotate', '90']])
-def test_merged_shards_are_the_whole(source, tmp_path, how, options):
+@pytest.mark.parametrize('cuts', CUTS)
+def test_merged_shards_are_the_whole(source, tmp_path, how, options, cuts):
     whole, merged = tmp_path / 'WHOLE.hdf5', tmp_path / 'MERGED.hdf5'
     assert main([str(source), str(whole), *options]) == 0
-    shards = [shard(source, tmp_path, *rows, *options) for rows in ((41, 90), (0, 33), (33, 41))]
+    shards = [shard(source, tmp_path, *rows, *options) for rows in cuts]
     assert merge(merged, *shards, *how) == 0
     if how:
         for path in shards:
@@ -36,6 +41,7 @@ def test_merged_shards_are_the_whole(source, tmp_path, how, options):
             numpy.testing.assert_array_equal(one[name][()], other[name][()])
             assert one[name].dtype == other[name].dtype
         assert other['X_train'].is_virtual == (not how)
+        assert isinstance(other.get('alias', getlink=True), h5py.SoftLink)
         assert set(one.attrs) == set(other.attrs)
         assert list(other.attrs['augment_rows']) == [0, 90]
     assert not list(tmp_path.glob('MERGED.hdf5.*'))
