@@ -44,7 +44,8 @@ def test_ends_with_the_page(done):
     assert printed.splitlines()[-1] == str(out / 'report.html')
     assert '3 runs, 0 finished, 3 to do' in printed
     assert re.search(r'about \d+ (s|min) to go, by 3 timed steps', printed)
-    assert re.search(r'\[2/3\] .*: 1 done, 1 to come, about \d+ (s|min) left', printed)
+    ended = r'\[2/3\] pooling.*: test accuracy 0\.\d+; 1 running, 0 to come, about \d+ (s|min) left'
+    assert re.search(ended, printed)
     outputs = ('figures/figure_7.png', 'figures/figure_7.svg', 'tables/figure_7.csv', 'tables/figure_7.md')
     for path in (*outputs, 'claims.json', 'report.md', 'report.html'):
         assert (out / path).stat().st_size

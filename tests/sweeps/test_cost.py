@@ -5,7 +5,6 @@ import pytest
 from vgg_cifar.studies.ie598 import STUDY, WITH_COPIES, WITHOUT_COPIES
 from vgg_cifar.studies.study_folder import StudyFolder
 from vgg_cifar.sweeps.cost import Cost
-from vgg_cifar.sweeps.serial import _duration
 from vgg_cifar.training.settings import Settings
 from vgg_cifar.training.train import load_data
 
@@ -38,10 +37,3 @@ def test_a_timing(cost, tmp_path):
     assert timing.variants == (WITH_COPIES, WITHOUT_COPIES)
     # Two steps to warm up, then ten rounds of one step that is not timed and two that are.
     assert cost.of_timing(timing, folder) == 2 * LISTING * 3 * 25 * (2 + 10 * 3)
-
-
-@pytest.mark.parametrize(
-    'seconds, text', [(7.4, '7 s'), (89, '89 s'), (95, '2 min'), (3600, '60 min'), (6000, '1 h 40 min')]
-)
-def test_durations(seconds, text):
-    assert _duration(seconds) == text

@@ -187,7 +187,9 @@ def local_client(jobs: int) -> Iterator[distributed.Client]:
 @contextlib.contextmanager
 def client_of(address: str) -> Iterator[distributed.Client]:
     """Connect to the scheduler at `address` for as long as this lasts; an InputError says why not."""
-    logging.getLogger('distributed').setLevel(logging.CRITICAL)
+    # What it would log at length is told in one line here.
+    for name in ('distributed', 'distributed.client'):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
         client = distributed.Client(address, timeout=CONNECT_SECONDS)
     except (OSError, ValueError, ImportError) as error:

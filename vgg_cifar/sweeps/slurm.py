@@ -35,8 +35,8 @@ export OMP_NUM_THREADS="${{SLURM_CPUS_PER_TASK:-1}}"
 {command} --task "$SLURM_ARRAY_TASK_ID" &
 run=$!
 # SIGTERM, from scancel or where a task is preempted, reaches the run too, and SLURM itself requeues what it
-# preempts. SIGUSR1 reaches this script only, five minutes before the time is up. Either way the run ends with a
-# snapshot, from which it goes on.
+# preempts. SIGUSR1 reaches this script only, five minutes before the time is up. Either way the run ends with
+# a snapshot, from which it goes on.
 trap : TERM
 time_is_up=
 trap 'time_is_up=yes; kill -TERM "$run"' USR1

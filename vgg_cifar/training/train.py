@@ -290,10 +290,11 @@ def _check_settings(folder: RunFolder, settings: Settings) -> None:
     if folder.settings is None:
         return
     path = folder.path / 'settings.json'
-    changed = settings.changed(Settings.from_json(folder.settings, str(path)))
+    found = Settings.from_json(folder.settings, str(path))
+    changed = settings.changed(found)
     changed.pop('data', None)
     if changed:
-        before = ', '.join(f'{name} {folder.settings[name]} (now {value})' for name, value in changed.items())
+        before = ', '.join(f'{name} {getattr(found, name)} (now {value})' for name, value in changed.items())
         raise InputError(
             f'{path}: this folder holds a run with {before}; choose another -o, or --fresh to start anew'
         )

@@ -1,0 +1,225 @@
+"""Sweeps over processes: real Dask clusters on this machine, real signals, workers that die."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from distributed import Client
+
+from vgg_cifar.sweeps.worker import Assignment
+from vgg_cifar.training.settings import Settings
+from vgg_cifar.training.train import load_data
+
+
+@pytest.fixture(scope='module')
+def scheduler(tmp_path_factory):
+    """The address of a scheduler with two workers, each a process of its own."""
+    folder = tmp_path_factory.mktemp('dask')
+    with Hosts(folder) as hosts:
+        for name in ('one', 'two'):
+            hosts.start_worker(name)
+        with Client(hosts.address) as client:
+            client.wait_for_workers(2, timeout=60)
+        yield hosts.address
+
+
+class Hosts:
+    """A Dask scheduler and workers, started by their own commands."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.processes = []
+        file = folder / 'scheduler.json'
+        self._start('scheduler', '--host', '127.0.0.1', '--port', '0', '--scheduler-file', file)
+        deadline = time.monotonic() + 60
+        while not file.exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        self.address = json.loads(file.read_text())['address']
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for process in reversed(self.processes):
+            process.terminate()
+        for process in self.processes:
+            try:
+                process.wait(30)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+    def start_worker(self, name, *options):
+        """Start a worker, which has one thread unless `options` say otherwise."""
+        options = options or ('--nthreads', '1')
+        self._start('worker', self.address, '--name', name, '--local-directory', self.folder, *options)
+
+    def _start(self, *arguments):
+        command = [sys.executable, '-m', 'dask', *map(str, arguments), '--no-dashboard']
+        with (self.folder / 'dask.log').open('a') as log:
+            self.processes.append(
+                subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, 'OMP_NUM_THREADS': '1'})
+            )
+
+
+def test_jobs_give_the_same_folders_with_the_same_bits(reproduce, assert_same):
+    command = reproduce('--jobs', '2')
+    status, output, errors = command.end()
+    assert (status, errors) == (0, '')
+    lines = [line for line in output.splitlines() if line.startswith('[')]
+    assert ['2 running' in line for line in lines] == [True, True, False, False]
+    assert_same(command.out)
+
+
+def test_ctrl_c_stops_all_with_snapshots_and_leaves_no_process(reproduce, assert_same):
+    command = reproduce('--jobs', '2')
+    command.until_epoch(runs=2)
+    group = command.process.pid
+    command.signal(signal.SIGINT)
+    status, _, errors = command.end()
+    assert status == 130
+    assert len(errors.splitlines()) == 1 and 'the same command resumes it' in errors
+    # Python's own helper processes end a moment later.
+    with contextlib.suppress(ProcessLookupError):
+        for _ in range(500):
+            os.killpg(group, 0)
+            time.sleep(0.02)
+        pytest.fail('a process is left')
+    assert command.started()
+    for folder in command.started():
+        assert list(folder.glob('snapshot_iter_*'))
+    status, _, errors = reproduce('--jobs', '2').end()
+    assert status == 0, errors
+    assert_same(command.out)
+
+
+def test_a_cluster_that_exists_gives_the_same_bits(reproduce, scheduler, assert_same):
+    command = reproduce('--scheduler', scheduler)
+    status, _, errors = command.end()
+    assert (status, errors) == (0, '')
+    assert_same(command.out)
+
+
+def test_a_killed_workers_run_goes_on_with_another(reproduce, scheduler, assert_same):
+    command = reproduce('--scheduler', scheduler)
+    command.until_epoch()
+    with Client(scheduler) as client:
+        pids = client.run(os.getpid)
+        os.kill(next(iter(pids.values())), signal.SIGKILL)
+    status, output, errors = command.end()
+    assert (status, errors) == (0, ''), output
+    assert_same(command.out)
+
+
+def test_a_killed_command_leaves_runs_that_the_next_one_gathers(reproduce, scheduler, assert_same):
+    command = reproduce('--scheduler', scheduler)
+    command.until_epoch()
+    command.process.kill()
+    command.process.communicate()
+    status, output, errors = reproduce('--scheduler', scheduler).end()
+    assert (status, errors) == (0, ''), output
+    assert_same(command.out)
+
+
+def test_a_failed_run_is_named_and_the_others_are_done(reproduce, serial, assert_same):
+    first = sorted(path.name for path in (serial / 'runs').iterdir())[0]
+    command = reproduce('--jobs', '2')
+    broken = command.out / 'runs' / first / 'settings.json'
+    broken.parent.mkdir(parents=True, exist_ok=True)
+    broken.write_text('{"batch_size": 7}')
+    status, output, errors = command.end()
+    assert status == 1
+    assert len(errors.splitlines()) == 1
+    assert f'1 of 4 runs failed, the same command tries again: {command.out}/runs/{first}' in errors
+    assert 'this folder holds a run with' in errors
+    assert len(list(command.out.glob('runs/*/result.json'))) == 3
+    assert (command.out / 'report.html').exists()
+    broken.unlink()
+    # In this process, with no Dask: what is left is the same work.
+    status, output, errors = reproduce().end()
+    assert status == 0, errors
+    assert '4 runs, 3 finished, 1 to do' in output
+    assert_same(command.out)
+
+
+def test_each_of_several_devices_has_a_worker(reproduce, assert_same):
+    command = reproduce('-d', '@numpy,@numpy')
+    status, _, errors = command.end()
+    assert (status, errors) == (0, '')
+    assert_same(command.out)
+
+
+def test_lost_scheduler_is_one_line(reproduce, tmp_path):
+    with Hosts(tmp_path) as hosts:
+        hosts.start_worker('one')
+        command = reproduce('--scheduler', hosts.address)
+        command.until_epoch()
+        hosts.processes[0].kill()
+        status, _, errors = command.end()
+    assert status == 1
+    assert 'the connection to the Dask scheduler is lost' in errors.splitlines()[-1]
+    assert 'Traceback' not in errors
+
+
+@pytest.mark.parametrize(
+    'arguments, message',
+    [
+        (('--jobs', '0'), '--jobs is 0; expected at least 1'),
+        (('--scheduler', 'tcp://127.0.0.1:1'), '--scheduler is tcp://127.0.0.1:1: no connection'),
+        (('--scheduler', 'nowhere'), '--scheduler is nowhere: no connection'),
+        (('--scheduler', 'tcp://127.0.0.1:1', '--jobs', '2'), 'leave out --jobs'),
+        (('--scheduler', 'tcp://127.0.0.1:1', '-d', '0,1'), 'one -d for all'),
+    ],
+)
+def test_bad_usage_is_one_line(reproduce, arguments, message):
+    status, _, errors = reproduce(*arguments).end()
+    assert status == 2
+    assert len(errors.splitlines()) == 1
+    assert message in errors
+
+
+def test_workers_with_several_threads_are_refused(reproduce, tmp_path):
+    with Hosts(tmp_path) as hosts:
+        hosts.start_worker('wide', '--nthreads', '2')
+        with Client(hosts.address) as client:
+            client.wait_for_workers(1, timeout=60)
+        status, _, errors = reproduce('--scheduler', hosts.address).end()
+    assert status == 2
+    assert 'the worker has 2 threads, expected 1' in errors
+
+
+def test_without_dask_the_command_says_how_to_get_it(reproduce, tmp_path):
+    (tmp_path / 'hidden' / 'distributed').mkdir(parents=True)
+    (tmp_path / 'hidden' / 'distributed' / '__init__.py').write_text('raise ImportError("none here")')
+    status, _, errors = reproduce('--jobs', '2', PYTHONPATH=f'{tmp_path / "hidden"}').end()
+    assert status == 2
+    assert 'pip install "vgg-cifar[distributed]"' in errors
+    # One run after the other imports no Dask.
+    status, _, errors = reproduce(PYTHONPATH=f'{tmp_path / "hidden"}').end()
+    assert status == 0, errors
+
+
+@pytest.mark.parametrize(
+    'change, found',
+    [
+        ({'fingerprint': 'another'}, 'all workers need the same file'),
+        ({'version': '0.0.1'}, 'expected 0.0.1; install that'),
+        ({'folder': 'elsewhere'}, 'the workers must share this folder'),
+    ],
+)
+def test_a_worker_that_cannot_take_part_says_why(tmp_path, change, found):
+    (tmp_path / 'study.json').write_text('{}')
+    images = Settings(train_size=20, test_size=10)
+    given = {'folder': tmp_path, 'fingerprint': load_data(images).fingerprint, **change}
+    given['folder'] = tmp_path / given['folder']
+    assignment = Assignment('sweep', images=images, source='generated', devices=('-1',), **given)
+    assert found in assignment.obstacle()
+    assert (
+        Assignment('sweep', tmp_path, images, 'generated', load_data(images).fingerprint, ('-1',)).obstacle()
+        is None
+    )
