@@ -27,6 +27,18 @@ def images(tmp_path_factory):
     return path
 
 
+def runs_under_way(out):
+    """Return the folders of a study's runs that have an epoch behind them, and another before them."""
+    logs = out.glob('runs/*/log')
+    return [log.parent for log in logs if not (log.parent / 'result.json').exists()]
+
+
+@pytest.fixture
+def under_way():
+    """Tell which runs of a study's folder are under way."""
+    return runs_under_way
+
+
 class Command:
     """`vgg-cifar reproduce` of one figure in a process of its own, which may be waited for or stopped."""
 
@@ -54,13 +66,7 @@ class Command:
 
     def until_epoch(self, runs=1):
         """Wait until so many runs have finished their first epoch, and none of them its last."""
-        self.until(lambda: len(self.started()) >= runs)
-
-    def started(self):
-        """Return the folders of runs that are under way."""
-        return [
-            log.parent for log in self.out.glob('runs/*/log') if not (log.parent / 'result.json').exists()
-        ]
+        self.until(lambda: len(runs_under_way(self.out)) >= runs)
 
     def signal(self, number):
         """Send a signal to the command and to all that it has started, as a terminal does for Ctrl-C."""

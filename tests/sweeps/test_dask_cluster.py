@@ -76,7 +76,7 @@ def test_jobs_give_the_same_folders_with_the_same_bits(reproduce, assert_same):
     assert_same(command.out)
 
 
-def test_ctrl_c_stops_all_with_snapshots_and_leaves_no_process(reproduce, assert_same):
+def test_ctrl_c_stops_all_with_snapshots_and_leaves_no_process(reproduce, assert_same, under_way):
     command = reproduce('--jobs', '2')
     command.until_epoch(runs=2)
     group = command.process.pid
@@ -90,8 +90,8 @@ def test_ctrl_c_stops_all_with_snapshots_and_leaves_no_process(reproduce, assert
             os.killpg(group, 0)
             time.sleep(0.02)
         pytest.fail('a process is left')
-    assert command.started()
-    for folder in command.started():
+    assert under_way(command.out)
+    for folder in under_way(command.out):
         assert list(folder.glob('snapshot_iter_*'))
     status, _, errors = reproduce('--jobs', '2').end()
     assert status == 0, errors

@@ -47,16 +47,14 @@ def test_every_task_does_its_run_and_the_command_the_rest(script, tmp_path, repr
     assert_same(tmp_path / 'study')
 
 
-def test_a_task_whose_time_is_up_is_requeued_and_goes_on(script, tmp_path, reproduce, assert_same):
+def test_a_task_whose_time_is_up_is_requeued_and_goes_on(script, tmp_path, reproduce, assert_same, under_way):
     """SLURM sends SIGUSR1 to the script alone, and is asked to queue the task again."""
     (tmp_path / 'bin').mkdir()
     (tmp_path / 'bin' / 'scontrol').write_text(f'#!/bin/sh\necho "$@" > {tmp_path / "asked"}\n')
     (tmp_path / 'bin' / 'scontrol').chmod(0o755)
     path = f'{tmp_path / "bin"}:{os.environ["PATH"]}'
     process = task(script, CUT, SLURM_JOB_ID='42', PATH=path)
-    command = reproduce('--print-slurm-array')
-    command.end()
-    while not command.started():
+    while not under_way(tmp_path / 'study'):
         assert process.poll() is None
     process.send_signal(signal.SIGUSR1)
     _, errors = process.communicate(timeout=120)
@@ -69,7 +67,7 @@ def test_a_task_whose_time_is_up_is_requeued_and_goes_on(script, tmp_path, repro
     assert_same(tmp_path / 'study')
 
 
-def test_a_cancelled_task_is_not_requeued(script, tmp_path, reproduce):
+def test_a_cancelled_task_is_not_requeued(script, tmp_path, under_way):
     """Scancel sends SIGTERM to the script and to what it has started."""
     process = subprocess.Popen(
         ['bash', str(script)],
@@ -79,9 +77,7 @@ def test_a_cancelled_task_is_not_requeued(script, tmp_path, reproduce):
         text=True,
         start_new_session=True,
     )
-    command = reproduce('--print-slurm-array')
-    command.end()
-    while not command.started():
+    while not under_way(tmp_path / 'study'):
         assert process.poll() is None
     os.killpg(process.pid, signal.SIGTERM)
     _, errors = process.communicate(timeout=120)

@@ -166,7 +166,7 @@ def _one(report_id: str, arguments: argparse.Namespace, out: Path | None) -> Pat
         raise InputError(f'{out}: holds the study {held}, not {report_id}; choose another -o')
     if report_id == convolution_implementations.ID:
         return _convolutions(arguments.scale, out)
-    plan = _plan(report_id, arguments, out)
+    plan = make_plan(report_id, arguments, out)
     print(f'{plan.folder.caption()}: {plan.folder.study.scales[arguments.scale].about}', flush=True)
     try:
         with workers(arguments.scheduler, arguments.jobs, plan) as found:
@@ -185,7 +185,7 @@ def _array(arguments: argparse.Namespace) -> None:
     if arguments.jobs is not None or arguments.scheduler is not None or ',' in arguments.device:
         raise InputError('a task of a job array does one run on one -d; leave out --jobs and --scheduler')
     out = arguments.out or default_folder(arguments.report, arguments.scale)
-    plan = _plan(arguments.report, arguments, out)
+    plan = make_plan(arguments.report, arguments, out)
     runs = plan.wanted.all_runs(plan.figures)
     if arguments.print_slurm_array:
         gpu = get_device(arguments.device).xp is not numpy
@@ -241,7 +241,7 @@ class Plan:
     devices: tuple[str, ...]
 
 
-def _plan(report_id: str, arguments: argparse.Namespace, out: Path) -> Plan:
+def make_plan(report_id: str, arguments: argparse.Namespace, out: Path) -> Plan:
     """Check everything that can be checked before the work starts, and open the study's folder."""
     study = get_study(report_id)
     figures = choose_figures(study, arguments.figures)

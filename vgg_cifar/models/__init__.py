@@ -1,5 +1,6 @@
 """Network families, one file each."""
 
+import functools
 import inspect
 from collections.abc import Mapping
 from typing import Any
@@ -35,6 +36,7 @@ FAMILIES: dict[str, type[chainer.Chain]] = {
 """By name; a family's options are the arguments of its class but for those that the images settle."""
 
 
+@functools.cache
 def option_names(family: str) -> list[str]:
     """Return the names of a family's options."""
     names = inspect.signature(FAMILIES[family]).parameters

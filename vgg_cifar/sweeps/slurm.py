@@ -2,7 +2,6 @@
 
 import re
 import shlex
-import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -96,8 +95,11 @@ def array_script(title: str, arguments: Sequence[str], runs: int, out: Path, gpu
 
 def max_array_size() -> int:
     """Return how many tasks SLURM takes in an array: as it is configured here, or by default."""
-    if shutil.which('scontrol'):
-        shown = subprocess.run(['scontrol', 'show', 'config'], capture_output=True, text=True, check=False)
-        if found := re.search(r'^MaxArraySize\s*=\s*(\d+)', shown.stdout, re.MULTILINE):
-            return int(found[1])
-    return MAX_ARRAY_SIZE
+    try:
+        shown = subprocess.run(
+            ['scontrol', 'show', 'config'], capture_output=True, text=True, timeout=10, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return MAX_ARRAY_SIZE
+    found = re.search(r'^MaxArraySize\s*=\s*(\d+)', shown.stdout, re.MULTILINE)
+    return int(found[1]) if found else MAX_ARRAY_SIZE

@@ -1,5 +1,6 @@
 """Chainer's optimizers by name, with Chainer's own parameters."""
 
+import functools
 import inspect
 from collections.abc import Mapping
 
@@ -28,18 +29,24 @@ OPTIMIZERS: dict[str, type] = {
 }
 
 
+# A study's thousands of settings ask again and again.
+@functools.cache
+def _arguments(name: str) -> tuple[str, ...]:
+    return tuple(inspect.signature(OPTIMIZERS[name]).parameters)
+
+
 def rate_name(name: str) -> str | None:
     """Return the learning rate's name, ``lr`` or ``alpha``; None where there is none (AdaDelta)."""
-    parameters = inspect.signature(OPTIMIZERS[name]).parameters
     # RMSprop has both, and its alpha is a decay rate.
-    return next((rate for rate in ('lr', 'alpha') if rate in parameters), None)
+    return next((rate for rate in ('lr', 'alpha') if rate in _arguments(name)), None)
 
 
 def check_options(name: str, lr: float | None, options: Mapping[str, float]) -> None:
     """Refuse what the optimizer does not take, with an InputError that lists what it does."""
     if lr is not None and rate_name(name) is None:
         raise InputError(f'--lr is {lr}, but {name} has no learning rate; leave it out')
-    known = [option for option in inspect.signature(OPTIMIZERS[name]).parameters if option != rate_name(name)]
+    rate = rate_name(name)
+    known = [option for option in _arguments(name) if option != rate]
     for option in options:
         if option not in known:
             raise InputError(
