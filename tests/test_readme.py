@@ -14,8 +14,8 @@ COMMANDS = [
 ]
 # Run by .ci/run.
 BY_CI = ('make ', 'PIP_CONSTRAINT=', 'uv ')
-# Run by the tests of these commands: they need an archive, a script, or the folder of an earlier command.
-ELSEWHERE = ('vgg-cifar data ', 'vgg-cifar run ', 'vgg-cifar report ', 'vgg-cifar reproduce ')
+# Run by the tests of these commands: they need an archive, a script, an earlier command's folder, a cluster.
+ELSEWHERE = ('vgg-cifar data ', 'vgg-cifar run ', 'vgg-cifar report ', 'vgg-cifar reproduce ', 'mpiexec ')
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def test_command_runs(here, command):
 def test_commands_are_known():
     assert len(COMMANDS) > 10
     programs = {line.split()[0] for line in COMMANDS if not line.startswith(BY_CI)}
-    assert programs == {'vgg-cifar', 'python'}
+    assert programs == {'vgg-cifar', 'python', 'mpiexec'}
 
 
 def test_links_lead_somewhere():

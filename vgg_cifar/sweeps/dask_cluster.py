@@ -44,6 +44,8 @@ class Cluster:
 
     """
 
+    talks = False
+
     def __init__(
         self,
         client: distributed.Client,

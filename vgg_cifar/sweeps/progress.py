@@ -14,10 +14,11 @@ class Progress:
     Args:
         work: what each run costs, by its id, in any unit.
         speed: the same unit per second, as first estimated.
+        bar: draw one on a terminal, below the lines.
 
     """
 
-    def __init__(self, work: Mapping[str, float], speed: float) -> None:
+    def __init__(self, work: Mapping[str, float], speed: float, bar: bool = True) -> None:
         self._left = dict(work)
         self._total = len(work)
         self._speed = speed
@@ -25,13 +26,9 @@ class Progress:
         self._prior = sum(work.values()) / len(work)
         self._done = 0.0
         self._started = time.monotonic()
-        # On a terminal only; it keeps the lines above itself.
+        disabled = not (bar and sys.stdout.isatty())
         self._bar = tqdm.tqdm(
-            total=self._total,
-            unit='run',
-            disable=not sys.stdout.isatty(),
-            file=sys.stdout,
-            dynamic_ncols=True,
+            total=self._total, unit='run', disable=disabled, file=sys.stdout, dynamic_ncols=True
         )
 
     def __enter__(self) -> 'Progress':

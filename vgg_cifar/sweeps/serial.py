@@ -19,6 +19,7 @@ from vgg_cifar.training.train import train
 class ThisProcess:
     """Trains and times on one device, on images that are loaded already."""
 
+    talks = True
     at_once = 1
 
     def __init__(self, device: str, data: ImageData) -> None:

@@ -20,6 +20,9 @@ Ended = dict[str, Any]
 class Workers(Protocol):
     """Who does the work."""
 
+    talks: bool
+    """Whether it shows how far each run has come, so that a bar over all runs would be in its way."""
+
     @property
     def at_once(self) -> int:
         """How many runs are trained at the same time."""
@@ -70,7 +73,7 @@ def _train(
 ) -> dict[str, str]:
     """Train `runs`; return what the failed ones failed of."""
     failed = {}
-    with Progress(work, speed) as progress:
+    with Progress(work, speed, bar=not workers.talks) as progress:
         for run, ended in workers.train(runs, folder):
             if ended['status'] == 'failed':
                 failed[run.id] = ended['reason']
