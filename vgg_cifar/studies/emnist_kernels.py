@@ -234,7 +234,7 @@ STUDY = Study(
             {
                 'epochs': 25,
                 'batch_size': 50,
-                'train_size': 2_500,
+                'train_size': 2_000,
                 'validation_size': 1_000,
                 'test_size': 2_000,
             },
