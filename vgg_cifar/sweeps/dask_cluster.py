@@ -80,11 +80,14 @@ class Cluster:
             ): run
             for run in runs
         }
+        completed = distributed.as_completed(futures)
         try:
-            with _signals_raise():
-                for future in distributed.as_completed(futures):
+            with _StopSignals() as signals:
+                for _ in futures:
+                    with signals.raised():
+                        future = next(completed)
                     yield futures[future], self._ended(future)
-        except _Signal as error:
+        except _Stopped as error:
             self._stop(list(futures))
             raise Interrupted(error.number, folder.path) from None
         finally:
@@ -204,29 +207,43 @@ def client_of(address: str) -> Iterator[distributed.Client]:
 
 
 @dataclasses.dataclass
-class _Signal(Exception):
+class _Stopped(Exception):
     number: signal.Signals
 
 
-@contextlib.contextmanager
-def _signals_raise() -> Iterator[None]:
-    """Turn the first Ctrl-C or SIGTERM into an exception; a second one acts as it would without this."""
+class _StopSignals:
+    """While it is entered, Ctrl-C and SIGTERM raise where `raised` allows it; another ends the process."""
 
-    def receive(number: int, frame: FrameType | None) -> None:
-        put_back()
-        raise _Signal(signal.Signals(number))
+    def __init__(self) -> None:
+        self._previous: dict[signal.Signals, Any] = {}
+        self._received: signal.Signals | None = None
+        self._waiting = False
 
-    def put_back() -> None:
-        for number, handler in previous.items():
+    def __enter__(self) -> '_StopSignals':
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._previous[number] = signal.signal(number, self._receive)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._previous.items():
             signal.signal(number, handler)
 
-    previous = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    for number in previous:
-        signal.signal(number, receive)
-    try:
-        yield
-    finally:
-        put_back()
+    def _receive(self, number: int, frame: FrameType | None) -> None:
+        self.__exit__()
+        self._received = signal.Signals(number)
+        if self._waiting:
+            raise _Stopped(self._received)
+
+    @contextlib.contextmanager
+    def raised(self) -> Iterator[None]:
+        """Raise `_Stopped` here, and not while somebody else does something with what was yielded."""
+        self._waiting = True
+        try:
+            if self._received is not None:
+                raise _Stopped(self._received)
+            yield
+        finally:
+            self._waiting = False
 
 
 def _first_line(error: BaseException) -> str:
