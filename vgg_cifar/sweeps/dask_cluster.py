@@ -86,7 +86,10 @@ class Cluster:
                 for _ in futures:
                     with signals.raised():
                         future = next(completed)
-                    yield futures[future], self._ended(future)
+                    answer = self._answer(future)
+                    if isinstance(answer, Exception):
+                        answer = {'status': 'failed', 'reason': _first_line(answer)}
+                    yield futures[future], answer
         except _Stopped as error:
             self._stop(list(futures))
             raise Interrupted(error.number, folder.path) from None
@@ -99,19 +102,20 @@ class Cluster:
     ) -> tuple[list[list[float]], dict[str, Any]]:
         """Time training steps in turn on one worker while the others have nothing to do."""
         future = self._client.submit(worker.step_times, self._assignment, settings, rounds, steps, pure=False)
-        try:
-            return future.result()
-        except distributed.KilledWorker as error:
-            raise WorkFailed(f'timing: {_first_line(error)}') from None
+        distributed.wait(future)
+        answer = self._answer(future)
+        if isinstance(answer, Exception):
+            raise WorkFailed(f'training steps could not be timed: {_first_line(answer)}')
+        return answer
 
-    def _ended(self, future: distributed.Future) -> Ended:
+    def _answer(self, future: distributed.Future) -> Any:
+        """Return what a worker has answered, or the exception that this has ended with."""
         if future.status == 'cancelled':
             raise WorkFailed(
                 'the connection to the Dask scheduler is lost; what its workers are training goes on, and '
                 'the same command does the rest'
             )
-        error = future.exception()
-        return future.result() if error is None else {'status': 'failed', 'reason': _first_line(error)}
+        return future.exception() or future.result()
 
     def _stop(self, futures: list[distributed.Future]) -> None:
         """Stop the sweep on all workers, and wait until they have written their snapshots."""
