@@ -12,8 +12,9 @@ from vgg_cifar.studies.study_folder import StudyFolder
 RECORDED = [path.parent for study in STUDIES for path in (ROOT / 'results' / study).glob('study.json')]
 
 
-def test_report_r1_is_recorded():
-    assert 'ie598' in [path.name for path in RECORDED]
+def test_every_report_is_recorded():
+    assert {path.name for path in RECORDED} == set(STUDIES)
+    assert (ROOT / 'results' / 'convolution_implementations' / 'costs.json').exists()
 
 
 @pytest.mark.parametrize('path', RECORDED, ids=lambda path: path.name)

@@ -182,6 +182,10 @@ THIRD_BEST = Claim(
         Check('Against the default network on the test images:', (Difference(TEST, THIRD, DEFAULT),)),
         Check('Does a step take longer, as the report says?', (TimeRatio(STEP_TIME, THIRD, DEFAULT),)),
     ),
+    finding='In the recorded run (results/mnist_convnetjs, five seeds) it is as good as the default network, '
+    '97.2 ± 0.1 against 97.3 ± 0.1 % of 5,000 images, and twice the filters in the first layer are 0.4 ± 0.0 '
+    'points ahead of it. The report had 100 of its last 100 images right: a network that is right for 97.2 % '
+    'of them has that in one of 17 such hundreds.',
 )
 ONE_CHEAPER = Claim(
     'R5.one-layer-cheaper',
