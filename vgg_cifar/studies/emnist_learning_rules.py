@@ -156,10 +156,10 @@ TABLE_4 = _table(
 )
 NORMALISED = {
     place: {
-        rule: _dnn(f'{name}, BN behind {place} layers', rule, lr, batch_norm=place)
+        rule: _dnn(f'{name}, BN behind {layers}', rule, lr, batch_norm=place)
         for rule, name, lr in (('sgd', 'SGD', 0.05), ('rmsprop', 'RMSProp', 0.001), ('adam', 'Adam', 0.001))
     }
-    for place in ('hidden', 'every')
+    for place, layers in (('hidden', 'hidden layers'), ('every', 'every layer'))
 }
 WITHOUT = {'sgd': RULES['sgd', 0.05], 'rmsprop': RULES['rmsprop', 0.001], 'adam': RULES['adam', 0.001]}
 TABLE_5 = _table(
