@@ -56,6 +56,7 @@ class Cluster:
     ) -> None:
         path = Path(images.data)
         self._client = client
+        self._data = data
         self._assignment = worker.Assignment(
             sweep=uuid.uuid4().hex,
             folder=folder.path.resolve(),
@@ -141,22 +142,12 @@ class Cluster:
 class LocalCluster(Cluster):
     """Worker processes beside this one, which is where times are measured, with all cores."""
 
-    def __init__(
-        self,
-        client: distributed.Client,
-        folder: StudyFolder,
-        images: Settings,
-        data: ImageData,
-        devices: Sequence[str],
-    ) -> None:
-        super().__init__(client, folder, images, data, devices)
-        self._here = ThisProcess(devices[0], data)
-
     def step_times(
         self, settings: Sequence[Settings], rounds: int, steps: int
     ) -> tuple[list[list[float]], dict[str, Any]]:
         """Time training steps in turn in this process, while the workers have nothing to do."""
-        return self._here.step_times(settings, rounds, steps)
+        here = ThisProcess(self._assignment.devices[0], self._data)
+        return here.step_times(settings, rounds, steps)
 
 
 @contextlib.contextmanager
