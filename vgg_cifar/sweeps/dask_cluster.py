@@ -72,6 +72,11 @@ class Cluster:
         """How many workers there are now; one, where they are still to come."""
         return max(1, len(self._client.ncores()))
 
+    @property
+    def times_as_fast(self) -> int:
+        """As many as there are workers, one of which is timed."""
+        return self.at_once
+
     def train(self, runs: Sequence[Run], folder: StudyFolder) -> Iterator[tuple[Run, Ended]]:
         """Train runs, one at a time on each worker; a run whose worker dies goes on with another."""
         key = self._assignment.sweep
@@ -141,6 +146,8 @@ class Cluster:
 
 class LocalCluster(Cluster):
     """Worker processes beside this one, which is where times are measured, with all cores."""
+
+    times_as_fast = 1
 
     def step_times(
         self, settings: Sequence[Settings], rounds: int, steps: int

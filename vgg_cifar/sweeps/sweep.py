@@ -27,6 +27,10 @@ class Workers(Protocol):
     def at_once(self) -> int:
         """How many runs are trained at the same time."""
 
+    @property
+    def times_as_fast(self) -> int:
+        """How many times as much all workers do as what `step_times` is measured on."""
+
     def train(self, runs: Sequence[Run], folder: StudyFolder) -> Iterator[tuple[Run, Ended]]:
         """Train runs in their folders, each once, and yield each as it ends; resume what was cut."""
 
@@ -55,7 +59,7 @@ def run_all(figures: Sequence[Figure], folder: StudyFolder, workers: Workers, co
         return
 
     work = {run.id: cost.of_run(run.settings) for run in left}
-    speed = workers.at_once * _speed(folder, workers, cost)
+    speed = workers.times_as_fast * _speed(folder, workers, cost)
     to_time = sum(cost.of_timing(each, folder) for each in timings)
     expected = duration((sum(work.values()) + to_time) / speed)
     print(f'about {expected} to go, by {CALIBRATION_ROUNDS} timed steps', flush=True)
@@ -110,7 +114,7 @@ def time_steps(timing: Timing, folder: StudyFolder, workers: Workers, cost: Cost
 
 
 def _speed(folder: StudyFolder, workers: Workers, cost: Cost) -> float:
-    """Return one worker's multiply-adds per second in training the study's own network."""
+    """Return the multiply-adds per second in training the study's own network, where steps are timed."""
     settings = folder.run_of(Variant('base')).settings
     ((seconds,), _) = workers.step_times([settings], rounds=CALIBRATION_ROUNDS, steps=1)
     return TRAINING * settings.batch_size * cost.of_image(settings) / min(seconds)
