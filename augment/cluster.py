@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import functools
+import gc
 import hashlib
 import json
 import logging
@@ -278,13 +279,19 @@ def _connect(scheduler: str) -> 'Client':
     # What it would log at length is told in one line here.
     for name in ('distributed', 'distributed.client'):
         logging.getLogger(name).setLevel(logging.CRITICAL)
+    client, failure = None, ''
     try:
         client = distributed.Client(scheduler, timeout=SECONDS_TO_CONNECT, set_as_default=False)
     except (OSError, ValueError, asyncio.TimeoutError) as error:
+        failure = first_line(error)
+    if client is None:
+        # A client that did not connect closes itself when it is collected. That must not come in the thread
+        # of the next client as it starts, where it would wait for itself.
+        gc.collect()
         raise InputError(
-            f'--scheduler {scheduler}: not reachable ({first_line(error)}); '
+            f'--scheduler {scheduler}: not reachable ({failure}); '
             'start one with `dask scheduler`, or correct the address'
-        ) from None
+        )
     try:
         client.wait_for_workers(1, timeout=SECONDS_FOR_WORKERS)
     except (OSError, asyncio.TimeoutError):

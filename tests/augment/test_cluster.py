@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import contextlib
+import gc
 import json
 import os
 import signal
@@ -12,6 +13,7 @@ import time
 import h5py
 import numpy
 import pytest
+from distributed import Client
 from processes import ROOT
 
 from augment import cluster, transforms
@@ -291,6 +293,8 @@ def test_what_cannot_begin_is_one_line(source, tmp_path, processes, monkeypatch,
     arguments = [str(source), str(tmp_path / 'OUT.hdf5'), '--scheduler']
     assert main([*arguments, 'tcp://127.0.0.1:1']) == 2
     assert 'tcp://127.0.0.1:1: not reachable' in one_line(capsys)
+    # One that is collected later can keep the next one from starting.
+    assert not [each for each in gc.get_objects() if isinstance(each, Client) and each.status != 'running']
     assert main([*arguments, 'nonsense://x']) == 2
     assert 'nonsense://x: not reachable' in one_line(capsys)
     assert main([*arguments, processes.address, '--rows', '0:10']) == 2
