@@ -218,8 +218,10 @@ def test_a_worker_that_cannot_take_part_says_why(tmp_path, change, found):
     given = {'folder': tmp_path, 'fingerprint': load_data(images).fingerprint, **change}
     given['folder'] = tmp_path / given['folder']
     assignment = Assignment('sweep', images=images, source='generated', devices=('-1',), **given)
-    assert found in assignment.obstacle()
+    assert found in assignment.obstacle(None)
     assert (
-        Assignment('sweep', tmp_path, images, 'generated', load_data(images).fingerprint, ('-1',)).obstacle()
+        Assignment('sweep', tmp_path, images, 'generated', load_data(images).fingerprint, ('-1',)).obstacle(
+            None
+        )
         is None
     )

@@ -55,22 +55,22 @@ class Assignment:
     devices: tuple[str, ...]
     version: str = metadata.version('vgg-cifar')
 
-    def obstacle(self) -> str | None:
+    def obstacle(self, dask_worker: distributed.Worker) -> str | None:
         """Return why this process cannot take part, in a line; None where it can."""
         try:
-            self.check()
+            self.check(dask_worker)
         except InputError as error:
             return f'worker on {socket.gethostname()}: {error}'
         return None
 
-    def check(self) -> None:
+    def check(self, worker: distributed.Worker) -> None:
         """Raise InputError unless this process has the same package and sees the same folder and images."""
         if metadata.version('vgg-cifar') != self.version:
             found = metadata.version('vgg-cifar')
             raise InputError(f'has vgg-cifar {found}, expected {self.version}; install that')
         if not (self.folder / INDEX).exists():
             raise InputError(f'{self.folder}: no {INDEX} here; the workers must share this folder')
-        check_compute(self.images.compute, get_device(self.device()))
+        check_compute(self.images.compute, get_device(self.device(worker)))
         self.data()
 
     def data(self) -> ImageData:
@@ -85,12 +85,12 @@ class Assignment:
             )
         return dataclasses.replace(data, source=self.source)
 
-    def device(self) -> str:
-        """Return this worker's device."""
+    def device(self, worker: distributed.Worker) -> str:
+        """Return a worker's device."""
         if len(self.devices) == 1:
             return self.devices[0]
         # A local cluster numbers its workers, and one that replaces a dead one has its number.
-        return self.devices[int(distributed.get_worker().name) % len(self.devices)]
+        return self.devices[int(worker.name) % len(self.devices)]
 
 
 def train_run(assignment: Assignment, run: Run) -> Ended:
@@ -104,7 +104,7 @@ def train_run(assignment: Assignment, run: Run) -> Ended:
                 lambda: train(
                     run.settings,
                     path,
-                    assignment.device(),
+                    assignment.device(distributed.get_worker()),
                     data=assignment.data(),
                     quiet=True,
                     wait=PATIENCE_SECONDS,
@@ -120,7 +120,7 @@ def step_times(
 ) -> tuple[list[list[float]], dict[str, Any]]:
     """Time training steps in turn, and describe this machine."""
     with _turn:
-        here = ThisProcess(assignment.device(), assignment.data())
+        here = ThisProcess(assignment.device(distributed.get_worker()), assignment.data())
         return here.step_times(settings, rounds, steps)
 
 
