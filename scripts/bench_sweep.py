@@ -108,7 +108,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument('--rounds', type=int, default=5)
-    parser.add_argument('--figures', nargs='+', default=['6', '7'])
+    parser.add_argument('--figures', nargs='+', default=['6'])
     parser.add_argument('--json', type=Path)
     parser.add_argument('--one', action='store_true', help=argparse.SUPPRESS)
     parser.add_argument('--jobs', type=int, help=argparse.SUPPRESS)
@@ -120,7 +120,6 @@ def main() -> None:
     ways = {
         f'one run after the other, {cores} threads': (None, cores),
         f'--jobs {cores}, 1 thread each': (cores, 1),
-        f'--jobs {cores}, {cores} threads each': (cores, cores),
         f'--jobs {2 * cores}, 1 thread each': (2 * cores, 1),
     }
     seconds: dict[str, list[float]] = {way: [] for way in ways}
