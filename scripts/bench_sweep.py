@@ -25,6 +25,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 RUNS = 1000
@@ -40,14 +41,21 @@ def sweep_seconds(jobs: int | None, threads: int, figures: list[str]) -> float:
         return float(shown.stdout.splitlines()[-1])
 
 
-def one_sweep(jobs: int | None, figures: list[str]) -> None:
-    """Do one sweep into the working folder and print its seconds."""
+def smoke_plan(figures: list[str], folder: Path) -> Any:
+    """Return what `vgg-cifar reproduce ie598 --scale smoke` plans for these figures."""
     from vgg_cifar.commands import reproduce
 
     arguments = argparse.Namespace(
         figures=figures, scale='smoke', data=None, seeds=None, compute='float32', device='-1', scheduler=None
     )
-    plan = reproduce.make_plan('ie598', arguments, Path('study'))
+    return reproduce.make_plan('ie598', arguments, folder)
+
+
+def one_sweep(jobs: int | None, figures: list[str]) -> None:
+    """Do one sweep into the working folder and print its seconds."""
+    from vgg_cifar.commands import reproduce
+
+    plan = smoke_plan(figures, Path('study'))
     started = time.perf_counter()
     with contextlib.redirect_stdout(io.StringIO()), reproduce.workers(None, jobs, plan) as workers:
         for _, ended in workers.train(plan.wanted.all_runs(plan.figures), plan.wanted):
@@ -61,12 +69,9 @@ def thousand_runs() -> dict[str, float]:
     from vgg_cifar.reporting import report
     from vgg_cifar.sweeps import dask_cluster
 
-    arguments = argparse.Namespace(
-        figures=['7'], scale='smoke', data=None, seeds=None, compute='float32', device='-1', scheduler=None
-    )
     found = {}
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
-        plan = reproduce.make_plan('ie598', arguments, Path(folder))
+        plan = smoke_plan(['7'], Path(folder))
         with reproduce.workers(None, None, plan) as workers:
             (first, ended), *_ = workers.train(plan.wanted.all_runs(plan.figures)[:1], plan.wanted)
         assert ended['status'] == 'finished'
@@ -81,8 +86,7 @@ def thousand_runs() -> dict[str, float]:
             target.mkdir(exist_ok=True)
             for file in kept:
                 shutil.copy(file, target)
-            content = run.settings.to_json()
-            (target / 'settings.json').write_text(json.dumps(content))
+            (target / 'settings.json').write_text(json.dumps(run.settings.to_json()))
         with dask_cluster.local_client(2) as client:
             cluster = dask_cluster.LocalCluster(client, plan.wanted, plan.images, plan.data, ['-1'])
             before = client.run_on_scheduler(time.process_time)

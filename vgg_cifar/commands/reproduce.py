@@ -189,7 +189,7 @@ def _array(arguments: argparse.Namespace) -> None:
     runs = plan.wanted.all_runs(plan.figures)
     if arguments.print_slurm_array:
         gpu = get_device(arguments.device).xp is not numpy
-        print(slurm.array_script(plan.folder.caption(), command(arguments), len(runs), out, gpu), end='')
+        print(slurm.array_script(plan.folder.caption(), command(arguments, out), len(runs), out, gpu), end='')
         return
     if not 0 <= arguments.task < len(runs):
         raise InputError(f'--task is {arguments.task}; there are {len(runs)} runs, numbered from 0')
@@ -199,8 +199,8 @@ def _array(arguments: argparse.Namespace) -> None:
     print(f'{path}: {result["status"]}')
 
 
-def command(arguments: argparse.Namespace) -> list[str]:
-    """Return the arguments of `vgg-cifar` that do all of what a job array is for."""
+def command(arguments: argparse.Namespace, out: Path) -> list[str]:
+    """Return the arguments of `vgg-cifar` that do all of what a job array into `out` is for."""
     given = {
         '--scale': [arguments.scale],
         '--figure': arguments.figures or [],
@@ -208,7 +208,7 @@ def command(arguments: argparse.Namespace) -> list[str]:
         '--seeds': [] if arguments.seeds is None else [arguments.seeds],
         '--compute': [arguments.compute],
         '-d': [arguments.device],
-        '-o': [arguments.out or default_folder(arguments.report, arguments.scale)],
+        '-o': [out],
     }
     flags = [word for flag, values in given.items() if values for word in (flag, *map(str, values))]
     return ['reproduce', arguments.report, *flags]

@@ -19,7 +19,6 @@ from vgg_cifar.studies.study_folder import INDEX
 from vgg_cifar.sweeps.serial import ThisProcess, ended
 from vgg_cifar.sweeps.sweep import Ended
 from vgg_cifar.training.device import get_device
-from vgg_cifar.training.run_folder import RunFolder
 from vgg_cifar.training.settings import Settings
 from vgg_cifar.training.train import check_compute, load_data, train
 
@@ -98,7 +97,7 @@ def train_run(assignment: Assignment, run: Run) -> Ended:
     with _turn:
         if assignment.sweep in _stopped:
             return {'status': 'stopped', 'reason': 'the sweep was stopped'}
-        path = RunFolder(assignment.folder / 'runs' / run.id).path
+        path = assignment.folder / 'runs' / run.id
         try:
             return ended(
                 lambda: train(
