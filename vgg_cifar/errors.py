@@ -22,3 +22,8 @@ class Interrupted(Exception):
     def __init__(self, number: signal.Signals, folder: Path) -> None:
         super().__init__(f'stopped by {number.name}; {folder} holds a snapshot, the same command resumes it')
         self.exit_status = 128 + number
+
+
+def first_line(error: BaseException) -> str:
+    """Return what an error says, in one line."""
+    return (str(error).splitlines() or [type(error).__name__])[0]

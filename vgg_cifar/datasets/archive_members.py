@@ -9,8 +9,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, cast
 
-from vgg_cifar.datasets.hdf5_storage import first_line
-from vgg_cifar.errors import InputError
+from vgg_cifar.errors import InputError, first_line
 
 
 def read_members(path: Path, wanted: Collection[str], most_bytes: int) -> dict[str, bytes]:

@@ -11,8 +11,7 @@ from typing import Any
 
 import numpy
 
-from vgg_cifar.datasets.hdf5_storage import first_line
-from vgg_cifar.errors import InputError
+from vgg_cifar.errors import InputError, first_line
 
 
 class _Inert:

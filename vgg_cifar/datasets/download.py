@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pooch
 
-from vgg_cifar.datasets.hdf5_storage import first_line
-from vgg_cifar.errors import WorkFailed
+from vgg_cifar.errors import WorkFailed, first_line
 
 Say = Callable[[str], None]
 

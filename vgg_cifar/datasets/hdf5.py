@@ -11,10 +11,10 @@ import numpy
 
 from vgg_cifar.atomic import replacing
 from vgg_cifar.datasets.free_memory import require_memory
-from vgg_cifar.datasets.hdf5_storage import first_line, local_dataset, opened
+from vgg_cifar.datasets.hdf5_storage import local_dataset, opened
 from vgg_cifar.datasets.image_data import ImageData
 from vgg_cifar.datasets.images_on_disk import ImagesOnDisk, read_rows
-from vgg_cifar.errors import InputError
+from vgg_cifar.errors import InputError, first_line
 
 FORMAT_VERSION = 1
 

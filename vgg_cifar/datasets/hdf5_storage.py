@@ -8,7 +8,7 @@ from pathlib import Path
 
 import h5py
 
-from vgg_cifar.errors import InputError
+from vgg_cifar.errors import InputError, first_line
 
 
 def local_dataset(file: h5py.File, name: str, path: Path, parts: bool = True) -> h5py.Dataset:
@@ -72,8 +72,3 @@ def opened(path: Path) -> h5py.File:
         return h5py.File(path, 'r')
     except OSError as error:
         raise InputError(f'{path}: not readable ({first_line(error)}); get or make it again') from error
-
-
-def first_line(error: BaseException) -> str:
-    """Return what an error says, in one line."""
-    return (str(error).splitlines() or [type(error).__name__])[0]

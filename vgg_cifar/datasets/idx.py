@@ -12,8 +12,7 @@ from typing import BinaryIO, cast
 import numpy
 
 from vgg_cifar.datasets.free_memory import require_memory
-from vgg_cifar.datasets.hdf5_storage import first_line
-from vgg_cifar.errors import InputError
+from vgg_cifar.errors import InputError, first_line
 
 UINT8 = 8
 # EMNIST's largest set has 700,000 images of 784 bytes.

@@ -11,9 +11,8 @@ from typing import BinaryIO, cast
 
 import numpy
 
-from vgg_cifar.datasets.hdf5_storage import first_line
 from vgg_cifar.datasets.idx import MOST_BYTES, read_idx
-from vgg_cifar.errors import InputError
+from vgg_cifar.errors import InputError, first_line
 
 IMAGES, LABELS = 'images-idx3-ubyte', 'labels-idx1-ubyte'
 # What the parts are called in file names: MNIST's test files begin with t10k.

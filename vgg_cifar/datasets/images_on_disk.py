@@ -8,8 +8,8 @@ import h5py
 import numpy
 
 from vgg_cifar.datasets.free_memory import require_memory
-from vgg_cifar.datasets.hdf5_storage import first_line, opened
-from vgg_cifar.errors import InputError
+from vgg_cifar.datasets.hdf5_storage import opened
+from vgg_cifar.errors import InputError, first_line
 
 # What is read at once: large enough that a disk or a network file system is read nearly at full speed.
 UNIT_BYTES = 2**20

@@ -8,11 +8,10 @@ from typing import Any
 import numpy
 
 from vgg_cifar.datasets.download import Say, cache_folder, download
-from vgg_cifar.datasets.hdf5_storage import first_line
 from vgg_cifar.datasets.idx_set import IdxSet, read_idx_set
 from vgg_cifar.datasets.image_data import ImageData
 from vgg_cifar.datasets.unverified import unverified_name
-from vgg_cifar.errors import WorkFailed
+from vgg_cifar.errors import WorkFailed, first_line
 
 
 @dataclasses.dataclass(frozen=True)

@@ -115,20 +115,19 @@ def _timings(folder: StudyFolder) -> list[dict[str, Any]]:
 
 
 def _runs(folder: StudyFolder) -> list[dict[str, Any]]:
+    shown_in = {
+        figure.id: {run.path.name for variant in figure.variants for run in folder.runs(variant)}
+        for figure in folder.study.figures
+    }
     table = []
     for run in folder.all_runs(folder.study.figures):
         there = folder.run_folder(run.id)
         log, result = there.log, there.result
         status = result['status'] if result else f'in epoch {len(log) + 1}' if there.settings else 'not run'
-        shown_in = [
-            figure.id
-            for figure in folder.study.figures
-            if any(folder.run_of(variant, run.settings.seed).id == run.id for variant in figure.variants)
-        ]
         table.append(
             {
                 'id': run.id,
-                'figures': ', '.join(shown_in),
+                'figures': ', '.join(figure for figure, ids in shown_in.items() if run.id in ids),
                 'seed': run.settings.seed,
                 'status': status,
                 'epochs': f'{len(log)} of {run.settings.epochs}',

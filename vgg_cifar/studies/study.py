@@ -16,7 +16,8 @@ class Variant:
     """
 
     label: str
-    changes: Mapping[str, Any] = field(default_factory=dict)
+    # Dicts have no hash; equal variants have equal labels.
+    changes: Mapping[str, Any] = field(default_factory=dict, hash=False)
     times_epochs: float = 1
 
 

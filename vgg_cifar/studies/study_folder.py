@@ -1,6 +1,7 @@
 """A study's folder: study.json says what it holds; runs/ID/ are the runs, timings/ID.json the timings."""
 
 import dataclasses
+import functools
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -100,8 +101,15 @@ class StudyFolder:
 
     def run_of(self, variant: Variant, seed: int = 0) -> Run:
         """Return a variant's run with a seed."""
-        identity = self.data['source'], self.data['fingerprint'], self.compute
-        return self.study.run(variant, self.scale, seed, *identity)
+        if (variant, seed) not in self._runs:
+            identity = self.data['source'], self.data['fingerprint'], self.compute
+            self._runs[variant, seed] = self.study.run(variant, self.scale, seed, *identity)
+        return self._runs[variant, seed]
+
+    @functools.cached_property
+    def _runs(self) -> dict[tuple[Variant, int], Run]:
+        """The runs derived so far: a page asks for each a hundred times."""
+        return {}
 
     def runs(self, variant: Variant) -> list[RunFolder]:
         """Return the folders of a variant's runs, one per seed, whether they exist or not."""

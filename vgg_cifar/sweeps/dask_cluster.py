@@ -15,7 +15,7 @@ import distributed
 
 from vgg_cifar import machine
 from vgg_cifar.datasets.image_data import ImageData
-from vgg_cifar.errors import InputError, Interrupted, WorkFailed
+from vgg_cifar.errors import InputError, Interrupted, WorkFailed, first_line
 from vgg_cifar.studies.study import Run
 from vgg_cifar.studies.study_folder import StudyFolder
 from vgg_cifar.sweeps import worker
@@ -94,7 +94,7 @@ class Cluster:
                         future = next(completed)
                     answer = self._answer(future)
                     if isinstance(answer, Exception):
-                        answer = {'status': 'failed', 'reason': _first_line(answer)}
+                        answer = {'status': 'failed', 'reason': first_line(answer)}
                     yield futures[future], answer
         except _Stopped as error:
             self._stop(list(futures))
@@ -111,7 +111,7 @@ class Cluster:
         distributed.wait(future)
         answer = self._answer(future)
         if isinstance(answer, Exception):
-            raise WorkFailed(f'training steps could not be timed: {_first_line(answer)}')
+            raise WorkFailed(f'training steps could not be timed: {first_line(answer)}')
         return answer
 
     def _answer(self, future: distributed.Future) -> Any:
@@ -201,7 +201,7 @@ def client_of(address: str) -> Iterator[distributed.Client]:
         client = distributed.Client(address, timeout=CONNECT_SECONDS)
     except (OSError, ValueError, ImportError) as error:
         raise InputError(
-            f'--scheduler is {address}: no connection ({_first_line(error)}); expected the address that '
+            f'--scheduler is {address}: no connection ({first_line(error)}); expected the address that '
             '`dask scheduler` prints, such as tcp://10.0.0.1:8786'
         ) from None
     with client:
@@ -246,7 +246,3 @@ class _StopSignals:
             yield
         finally:
             self._waiting = False
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
