@@ -2,12 +2,14 @@
 
 python scripts/bench_sweep.py                                about ten minutes on two cores
 python scripts/bench_sweep.py --rounds 1 --figures 7         a look
+python scripts/bench_sweep.py --study emnist_learning_rules --scale quick --figures table-1 --data EMNIST.hdf5
 
 Two measurements, in one JSON file where --json names one:
 
-- Runs of report R1 at smoke scale, on synthetic images: one after the other with every core, and several at a
-  time with fewer threads each; in turn, round after round, so that all meet the machine in the same state.
-  Starting Python and drawing figures are left out of a sweep's time, starting the workers is not.
+- Runs of a study, by default of report R1 at smoke scale, on synthetic images: one after the other with
+  every core, and several at a time with fewer threads each; in turn, round after round, so that all meet the
+  machine in the same state. Starting Python and drawing figures are left out of a sweep's time, starting the
+  workers is not.
 - A thousand runs that are finished already, so that only their spreading costs: for the process that asks and
   the scheduler in it, in files, and for the page.
 """
@@ -31,33 +33,38 @@ ROOT = Path(__file__).resolve().parents[1]
 RUNS = 1000
 
 
-def sweep_seconds(jobs: int | None, threads: int, figures: list[str]) -> float:
-    """Return the seconds that the runs of these figures take in a process of its own."""
+def sweep_seconds(jobs: int | None, threads: int, arguments: argparse.Namespace) -> float:
+    """Return the seconds that the runs of a study's figures take in a process of its own."""
     with tempfile.TemporaryDirectory() as out:
-        command = [sys.executable, str(Path(__file__)), '--one', '--figures', *figures]
+        command = [sys.executable, str(Path(__file__)), '--one', '--study', arguments.study]
+        command += ['--scale', arguments.scale, '--figures', *arguments.figures]
+        command += [] if arguments.data is None else ['--data', str(arguments.data.resolve())]
         command += [] if jobs is None else ['--jobs', str(jobs)]
         environment = {**os.environ, 'OMP_NUM_THREADS': str(threads)}
         shown = subprocess.run(command, env=environment, cwd=out, capture_output=True, text=True, check=True)
         return float(shown.stdout.splitlines()[-1])
 
 
-def smoke_plan(figures: list[str], folder: Path) -> Any:
-    """Return what `vgg-cifar reproduce ie598 --scale smoke` plans for these figures."""
+def make_plan(study: str, figures: list[str], scale: str, data: Path | None, folder: Path) -> Any:
+    """Return what `vgg-cifar reproduce` plans for these figures."""
     from vgg_cifar.commands import reproduce
 
     arguments = argparse.Namespace(
-        figures=figures, scale='smoke', data=None, seeds=None, compute='float32', device='-1', scheduler=None
+        figures=figures, scale=scale, data=data, seeds=1, compute='float32', device='-1', scheduler=None
     )
-    return reproduce.make_plan('ie598', arguments, folder)
+    return reproduce.make_plan(study, arguments, folder)
 
 
-def one_sweep(jobs: int | None, figures: list[str]) -> None:
+def one_sweep(arguments: argparse.Namespace) -> None:
     """Do one sweep into the working folder and print its seconds."""
     from vgg_cifar.commands import reproduce
 
-    plan = smoke_plan(figures, Path('study'))
+    plan = make_plan(arguments.study, arguments.figures, arguments.scale, arguments.data, Path('study'))
     started = time.perf_counter()
-    with contextlib.redirect_stdout(io.StringIO()), reproduce.workers(None, jobs, plan) as workers:
+    with (
+        contextlib.redirect_stdout(io.StringIO()),
+        reproduce.workers(None, arguments.jobs, plan) as workers,
+    ):
         for _, ended in workers.train(plan.wanted.all_runs(plan.figures), plan.wanted):
             assert ended['status'] == 'finished', ended
     print(time.perf_counter() - started)
@@ -71,7 +78,7 @@ def thousand_runs() -> dict[str, float]:
 
     found = {}
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
-        plan = smoke_plan(['7'], Path(folder))
+        plan = make_plan('ie598', ['7'], 'smoke', None, Path(folder))
         with reproduce.workers(None, None, plan) as workers:
             (first, ended), *_ = workers.train(plan.wanted.all_runs(plan.figures)[:1], plan.wanted)
         assert ended['status'] == 'finished'
@@ -112,13 +119,16 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument('--rounds', type=int, default=5)
+    parser.add_argument('--study', default='ie598')
+    parser.add_argument('--scale', default='smoke')
     parser.add_argument('--figures', nargs='+', default=['6'])
+    parser.add_argument('--data', type=Path, help='by default synthetic images')
     parser.add_argument('--json', type=Path)
     parser.add_argument('--one', action='store_true', help=argparse.SUPPRESS)
     parser.add_argument('--jobs', type=int, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.one:
-        one_sweep(arguments.jobs, arguments.figures)
+        one_sweep(arguments)
         return
     cores = len(os.sched_getaffinity(0))
     ways = {
@@ -130,7 +140,7 @@ def main() -> None:
     for number in range(arguments.rounds):
         for way in ways if number % 2 == 0 else reversed(ways):
             jobs, threads = ways[way]
-            seconds[way].append(sweep_seconds(jobs, threads, arguments.figures))
+            seconds[way].append(sweep_seconds(jobs, threads, arguments))
             print(f'round {number + 1}: {way}: {seconds[way][-1]:.1f} s', flush=True)
     for way, values in seconds.items():
         ratios = [first / value for first, value in zip(next(iter(seconds.values())), values, strict=True)]

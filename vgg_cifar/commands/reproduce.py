@@ -22,7 +22,6 @@ from vgg_cifar.studies import STUDIES, convolution_implementations, get_study
 from vgg_cifar.studies.study import Figure, Study
 from vgg_cifar.studies.study_folder import INDEX, StudyFolder, study_id
 from vgg_cifar.sweeps import slurm
-from vgg_cifar.sweeps.convolution_costs import measure
 from vgg_cifar.sweeps.cost import Cost
 from vgg_cifar.sweeps.serial import ThisProcess
 from vgg_cifar.sweeps.sweep import Workers, run_all
@@ -298,6 +297,9 @@ def _convolutions(scale: str, out: Path) -> Path:
         raise InputError(f'{out}: holds the scale {found}, not {scale}; choose another -o')
     print(f'{len(sweep.all_sizes())} sizes, {sweep.rounds} rounds: {sweep.about}', flush=True)
     if not costs.exists():
+        # Imports scipy.signal, which takes as long as all else together.
+        from vgg_cifar.sweeps.convolution_costs import measure
+
         content = measure(sweep)
         write_json(out / INDEX, wanted)
         write_json(costs, content)

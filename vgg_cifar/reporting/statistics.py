@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy
-from scipy import stats
+from scipy import special
 
 CONFIDENCE = 0.95
 
@@ -47,11 +47,11 @@ def estimate_difference(differences: Sequence[float], claimed: tuple[float, floa
     error = float(standard_error(values))
     if n < 2:
         return Estimate(mean, error, n, -math.inf, math.inf, math.nan)
-    reach = float(stats.t.ppf((1 + CONFIDENCE) / 2, n - 1)) * error
+    reach = float(special.stdtrit(n - 1, (1 + CONFIDENCE) / 2)) * error
     distance = min(abs(mean - end) for end in claimed)
     # Differences that are all alike leave no doubt, and no t: they are off the end or on it.
     t = distance / error if error else math.inf if distance else 0.0
-    return Estimate(mean, error, n, mean - reach, mean + reach, float(2 * stats.t.sf(t, n - 1)))
+    return Estimate(mean, error, n, mean - reach, mean + reach, float(2 * special.stdtr(n - 1, -t)))
 
 
 def estimate_ratio(ratios: Sequence[float], claimed: tuple[float, float]) -> Estimate:
@@ -64,7 +64,7 @@ def estimate_ratio(ratios: Sequence[float], claimed: tuple[float, float]) -> Est
 
 def binomial_interval(share: float, n: int) -> tuple[float, float]:
     """Return the 95 % interval of a share of `n` (Wilson, 1927): good near 0 and 1 too."""
-    z = float(stats.norm.ppf((1 + CONFIDENCE) / 2))
+    z = float(special.ndtri((1 + CONFIDENCE) / 2))
     middle = (share + z**2 / (2 * n)) / (1 + z**2 / n)
     reach = z / (1 + z**2 / n) * math.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
     return middle - reach, middle + reach
