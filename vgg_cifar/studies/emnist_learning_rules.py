@@ -239,10 +239,6 @@ LEARNING_RATE = Claim(
     'Of the learning rates of table 1, 0.05 is best.',
     'The maximum validation accuracy at 0.05 is above that at each other rate.',
     _highest(RATES[0.05], RATES.values()),
-    finding='In the recorded run (results/emnist_learning_rules, three seeds) 0.1 is 0.7 ± 0.1 points ahead '
-    'of 0.05. A run there takes 4,000 steps, on other images than EMNIST balanced; the '
-    "report's takes 100,000. Fewer steps favour larger ones: 0.005, at which the report loses 0.8 points, "
-    'loses 18.4 ± 1.3. Whether 0.05 is best after as many steps, only the full scale can tell.',
 )
 L2 = Claim(
     'R4.l2',
@@ -257,6 +253,11 @@ DROPOUT_HURTS = Claim(
     'Dropout lowers the accuracy, at each inclusion probability.',
     'The maximum validation accuracy without dropout is above that with 0.9, 0.7 and 0.5.',
     _highest(INCLUSION[1.0], INCLUSION.values()),
+    finding='In the recorded run (results/emnist_learning_rules, three seeds, all epochs) an inclusion '
+    'probability of 0.9 gains 1.7 ± 0.1 points; 0.7 and 0.5 lose 3.0 ± 0.2 and 14.7 ± 0.7, as in the report. '
+    'There are a fifth as many images there, 21,150, and so more overfitting to mend: without dropout, the '
+    'network trained by Adam ends at 93.3 % on training and 78.2 % on validation images; the report has '
+    '87.9 % and 85.5 %.',
 )
 ADAM_BEST = Claim(
     'R4.adam-best',
