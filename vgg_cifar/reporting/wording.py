@@ -77,14 +77,15 @@ def claimed(measured: Measured) -> str:
 
 
 def effect(measured: Measured) -> str:
-    """Write the effect and its standard error."""
+    """Write the effect and its standard error, with as many digits as an error needs not to read as none."""
     estimate = measured.estimate
     if estimate is None:
         return NONE
     if isinstance(measured.comparison, RATIOS):
         return with_error(estimate.effect, estimate.error, digits=3)
-    error = f' ± {number(estimate.error)}' if estimate.n > 1 else ''
-    return number(estimate.effect, sign=not isinstance(measured.comparison, Level)) + error
+    digits = 2 if 0.005 <= estimate.error < 0.05 else 1
+    error = f' ± {number(estimate.error, digits)}' if estimate.n > 1 else ''
+    return number(estimate.effect, digits, sign=not isinstance(measured.comparison, Level)) + error
 
 
 def summary(measured: Measured) -> str:
