@@ -1,7 +1,7 @@
 """Chainer on today's stack, VGG networks for CIFAR-10, and the studies of five reports."""
 
-from vgg_cifar import chainer_compat
 from vgg_cifar.accelerators import onednn
+from vgg_cifar.compat import chainer7
 
-chainer_compat.prepare()
+chainer7.prepare()
 onednn.enable()

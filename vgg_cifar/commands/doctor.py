@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from vgg_cifar import chainer_compat, machine
+from vgg_cifar import machine
 from vgg_cifar.accelerators import onednn
+from vgg_cifar.compat import chainer7
 
 
 class Finding(NamedTuple):
@@ -114,10 +115,8 @@ def _data_sets(root: Path) -> str:
 
 
 def _patches() -> Iterator[Finding]:
-    for patch in chainer_compat.PATCHES:
-        yield Finding(
-            patch.modules[0].removeprefix('chainer.'), f'{chainer_compat.state(patch):10}  {patch.why}'
-        )
+    for patch in chainer7.PATCHES:
+        yield Finding(patch.modules[0].removeprefix('chainer.'), f'{chainer7.state(patch):10}  {patch.why}')
 
 
 def _cpu() -> Iterator[Finding]:

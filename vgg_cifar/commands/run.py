@@ -11,7 +11,7 @@ import types
 import zipfile
 from pathlib import Path
 
-from vgg_cifar import chainer_compat
+from vgg_cifar.compat import chainer1, chainer7
 from vgg_cifar.errors import InputError
 
 
@@ -43,7 +43,8 @@ def run(arguments: argparse.Namespace) -> int:
     is_container = Path(script).is_dir() or zipfile.is_zipfile(script)
     if not is_container and not Path(script).is_file():
         raise InputError(f'{script}: no such script; give the path of a Python file')
-    chainer_compat.prepare_script()
+    chainer7.prepare_script()
+    chainer1.accept()
     sys.argv = arguments.command
     try:
         if is_container:

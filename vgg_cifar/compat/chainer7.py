@@ -1,4 +1,4 @@
-"""Makes Chainer 7.8.1 import and run on today's Python and NumPy. The only place that patches anything.
+"""Makes Chainer 7.8.1 import and run on today's Python and NumPy.
 
 A patch is tied to the files of Chainer that need it and runs when Python loads one of them: what is not used
 is not touched, and `prepare` costs next to nothing. Nothing here imports Chainer.
@@ -417,10 +417,10 @@ class _PrepareFirst:
     """Prepares the process in which it is unpickled, wherever vgg_cifar lies."""
 
     def __reduce__(self) -> tuple:
-        package = str(Path(__file__).resolve().parents[1])
+        package = str(Path(__file__).resolve().parents[2])
         source = (
             f'import sys; sys.path[:] = {[*map(str, sys.path), package]!r}; '
-            'from vgg_cifar import chainer_compat; chainer_compat.prepare_script()'
+            'from vgg_cifar.compat import chainer7; chainer7.prepare_script()'
         )
         return exec, (source, {})
 

@@ -129,9 +129,9 @@ def test_the_order_of_imports_does_not_matter():
 def test_preparing_again_changes_nothing():
     code = (
         'import sys, warnings, vgg_cifar\n'
-        'from vgg_cifar import chainer_compat\n'
+        'from vgg_cifar.compat import chainer7\n'
         'before = sys.meta_path[:], warnings.filters[:]\n'
-        'chainer_compat.prepare()\n'
+        'chainer7.prepare()\n'
         'print(before == (sys.meta_path, warnings.filters))'
     )
     assert run_code(code) == 'True\n'
@@ -142,8 +142,8 @@ def test_a_patch_leaves_alone_what_is_there():
         'import numpy\n'
         "numpy.float, numpy.sctypes = 'mine', {'int': [numpy.int64], 'float': []}\n"
         'import vgg_cifar, chainer\n'
-        'from vgg_cifar import chainer_compat\n'
-        'states = {patch.modules[0]: chainer_compat.state(patch) for patch in chainer_compat.PATCHES}\n'
+        'from vgg_cifar.compat import chainer7\n'
+        'states = {patch.modules[0]: chainer7.state(patch) for patch in chainer7.PATCHES}\n'
         "print(numpy.float, len(numpy.sctypes['int']), states['chainer.functions.array.resize_images'],\n"
         "      states['chainer.functions.array.as_strided'], states['chainer.testing.helper'])"
     )
