@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from vgg_cifar.errors import InputError, Interrupted, WorkFailed
+from vgg_cifar.foreign_text import shown
 
 VERBS = {
     'data': 'get a data set and write it as an HDF5 file',
@@ -16,6 +17,8 @@ VERBS = {
     'doctor': 'show versions, what is accelerated, what is missing',
 }
 """Each verb with its line of help; the module of that name in `vgg_cifar.commands` does the work."""
+# Enough for every run of a study to fail for a reason of its own.
+LONGEST_MESSAGE = 8000
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -36,7 +39,8 @@ def exit_status(parser: argparse.ArgumentParser, argv: Sequence[str] | None = No
     except (InputError, WorkFailed, Interrupted) as error:
         if arguments.debug:
             raise
-        print(f'vgg-cifar: {error}', file=sys.stderr)
+        # A message may quote names and values from files.
+        print(f'vgg-cifar: {shown(str(error), LONGEST_MESSAGE)}', file=sys.stderr)
         return error.exit_status
     except KeyboardInterrupt:
         if not arguments.debug:
