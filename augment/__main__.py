@@ -2,14 +2,13 @@
 
 import argparse
 import shlex
-import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from augment import transforms
-from augment.errors import Failed, InputError, Interrupted, first_line
 from augment.recipe import Recipe
+from vgg_cifar.errors import InputError, exit_status
 
 EXAMPLES = """examples:
   python -m augment CIFAR10.hdf5 CIFAR10x4.hdf5                         the four copies of report R1's listing
@@ -31,27 +30,18 @@ MERGE_EXAMPLES = """examples:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; return 0: done, 1: failed, 2: bad input or usage, 128 + the number of a signal."""
     argv = sys.argv[1:] if argv is None else list(argv)
-    run: Callable[[argparse.Namespace, str], None]
+    work: Callable[[argparse.Namespace, str], None]
     if argv[:1] == ['merge']:
-        arguments, run = _merge_parser().parse_args(argv[1:]), _merge
+        arguments, work = _merge_parser().parse_args(argv[1:]), _merge
     else:
-        arguments, run = _parser().parse_args(argv), _augment
-    try:
-        run(arguments, shlex.join(['python', '-m', 'augment', *argv]))
-    except (InputError, Interrupted, Failed) as error:
-        if arguments.debug:
-            raise
-        print(f'augment: {error}', file=sys.stderr)
-        return error.exit_status
-    except OSError as error:
-        # A folder that may not be written to, a disk that fails: the system's own words name the file.
-        if arguments.debug:
-            raise
-        print(f'augment: {first_line(error)}', file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        return 128 + signal.SIGINT
-    return 0
+        arguments, work = _parser().parse_args(argv), _augment
+    command = shlex.join(['python', '-m', 'augment', *argv])
+
+    def run() -> int:
+        work(arguments, command)
+        return 0
+
+    return exit_status('augment', run, arguments.debug)
 
 
 def _augment(arguments: argparse.Namespace, command: str) -> None:

@@ -25,7 +25,6 @@ import numpy
 
 from augment import merge, pipeline, provenance
 from augment.device import applier
-from augment.errors import Failed, InputError, InUse, first_line
 from augment.journal import Journal, is_open, stamp
 from augment.layout import Layout, layout
 from augment.pipeline import Paths, Summary, refuse_as_output, require_writable
@@ -33,6 +32,7 @@ from augment.progress import progress
 from augment.recipe import Recipe
 from augment.source import Source, open_source
 from augment.stop_signals import StopSignals
+from vgg_cifar.errors import InputError, InUse, WorkFailed, first_line
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -98,7 +98,7 @@ def augment(
 
     Raises:
         InputError: bad input, a full disk, an output that exists, no workers, or workers that cannot do it.
-        Failed: a shard could not be written, on several workers; the same call goes on.
+        WorkFailed: a shard could not be written, on several workers; the same call goes on.
         Interrupted: Ctrl-C or SIGTERM came; the same call goes on.
 
     """
@@ -389,7 +389,7 @@ def _write_shards(
 
 
 def _next_of(ready: 'queue.SimpleQueue[Any]', client: 'Client') -> 'Future':
-    """Return the next future that is done. Raises what a signal has put there, and Failed without workers."""
+    """Return the next future that is done; raise what a signal has put there, or that no worker is left."""
     last_seen = time.monotonic()
     while True:
         try:
@@ -398,7 +398,7 @@ def _next_of(ready: 'queue.SimpleQueue[Any]', client: 'Client') -> 'Future':
             if _has_workers(client):
                 last_seen = time.monotonic()
             elif time.monotonic() - last_seen > SECONDS_FOR_WORKERS:
-                raise Failed(
+                raise WorkFailed(
                     'no worker of the cluster is left; start some, and the same command goes on'
                 ) from None
             continue
@@ -421,7 +421,7 @@ def _result(future: 'Future', rows: slice) -> int:
         raise
     # Dask hands out whatever the task has raised, and errors of its own where a worker or it itself is lost.
     except (Exception, asyncio.CancelledError) as error:
-        raise Failed(
+        raise WorkFailed(
             f'rows {rows.start} to {rows.stop - 1}: {type(error).__name__}: {first_line(error)}; '
             'finished shards stay, the same command goes on'
         ) from error
@@ -433,7 +433,7 @@ def _wait_for_files(paths: list[Path]) -> None:
     # To list the folder makes NFS ask its server, which to look for a name does not.
     while missing := set(paths) - set(paths[0].parent.iterdir()):
         if time.monotonic() > patient_until:
-            raise Failed(
+            raise WorkFailed(
                 f'{min(missing)}: written by a worker, but not seen here; '
                 'write to a file system that all share, and the same command goes on'
             )

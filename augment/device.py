@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy
 
-from augment.errors import InputError, first_line
 from augment.recipe import Recipe
+from vgg_cifar.errors import InputError, first_line
 
 Apply = Callable[[numpy.ndarray, numpy.ndarray], Any]
 """Computes the copies of a batch (N, C, H, W) into (N * copies, C, H, W), both in the CPU's memory."""

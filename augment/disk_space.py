@@ -4,7 +4,7 @@ import os
 import shutil
 from pathlib import Path
 
-from augment.errors import InputError
+from vgg_cifar.errors import InputError
 
 
 def require_space(path: Path, size: int, later: int = 0) -> None:

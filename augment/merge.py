@@ -12,13 +12,13 @@ import numpy
 
 from augment import skeleton
 from augment.disk_space import require_space, reserve
-from augment.errors import InputError, first_line
 from augment.layout import PAGE_BYTES, Layout
 from augment.pipeline import Paths, refuse_as_output, require_writable
 from augment.source import opened as open_hdf5
 from augment.stop_signals import StopSignals
 from augment.targets import Target
 from augment.workers import in_threads
+from vgg_cifar.errors import InputError, first_line
 
 # What shards of one job have in common.
 SHARED = ('augment_copies', 'augment_median_window', 'augment_source_sha256', 'augment_source_rows')

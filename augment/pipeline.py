@@ -15,7 +15,6 @@ import numpy
 from augment import provenance, skeleton
 from augment.device import Apply, applier
 from augment.disk_space import require_space, reserve
-from augment.errors import InputError, first_line
 from augment.journal import Journal, stamp
 from augment.layout import Layout, layout
 from augment.progress import Silent, progress
@@ -24,6 +23,7 @@ from augment.source import Source, open_source, read_images
 from augment.stop_signals import StopSignals
 from augment.targets import CompressedTarget, Target, assemble
 from augment.workers import in_threads
+from vgg_cifar.errors import InputError, first_line
 
 # The work of this time is what a kill may cost, and what may wait in the system's memory for the disk.
 SECONDS_BETWEEN_SYNCS = 1.0

@@ -8,9 +8,9 @@ import numpy
 import PIL.Image
 from matplotlib.figure import Figure
 
-from augment.errors import InputError
 from augment.recipe import Recipe
 from augment.source import open_source, read_images
+from vgg_cifar.errors import InputError
 
 # Side of an image on the sheet, in inches; at 100 dots each pixel of 32 is doubled.
 INCHES = 0.72

@@ -6,7 +6,7 @@ from typing import Any
 import numpy
 
 from augment import transforms
-from augment.errors import InputError
+from vgg_cifar.errors import InputError
 
 
 @dataclass(frozen=True)

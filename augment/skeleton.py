@@ -6,10 +6,10 @@ from typing import Any
 import h5py
 import numpy
 
-from augment.errors import InputError, first_line
 from augment.layout import Layout, layout
 from augment.recipe import Recipe
 from augment.source import IMAGES, Source, read_images
+from vgg_cifar.errors import InputError, first_line
 
 # Labels, and images that are only passed on, go through memory in pieces of this size.
 PIECE_BYTES = 8 * 2**20

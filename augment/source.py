@@ -7,7 +7,7 @@ from pathlib import Path
 import h5py
 import numpy
 
-from augment.errors import InputError, first_line
+from vgg_cifar.errors import InputError, first_line
 
 IMAGES = ('X_train', 'X_test', 'X_validation')
 REQUIRED = ('X_train', 'Y_train', 'X_test', 'Y_test')

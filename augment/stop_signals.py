@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from types import FrameType
 from typing import Any
 
-from augment.errors import Interrupted
+from vgg_cifar.errors import Interrupted
 
 
 class StopSignals:

@@ -5,8 +5,7 @@ import importlib
 import sys
 from collections.abc import Sequence
 
-from vgg_cifar.errors import InputError, Interrupted, WorkFailed
-from vgg_cifar.foreign_text import shown
+from vgg_cifar.errors import exit_status
 
 VERBS = {
     'data': 'get a data set and write it as an HDF5 file',
@@ -17,8 +16,6 @@ VERBS = {
     'doctor': 'show versions, what is accelerated, what is missing',
 }
 """Each verb with its line of help; the module of that name in `vgg_cifar.commands` does the work."""
-# Enough for every run of a study to fail for a reason of its own.
-LONGEST_MESSAGE = 8000
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -28,24 +25,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     error keeps its traceback.
     """
     argv = sys.argv[1:] if argv is None else argv
-    return exit_status(_parser(argv), argv)
+    return run(_parser(argv), argv)
 
 
-def exit_status(parser: argparse.ArgumentParser, argv: Sequence[str] | None = None) -> int:
-    """Parse, call what the parser set as ``run``, and turn its errors into one line and an exit status."""
+def run(parser: argparse.ArgumentParser, argv: Sequence[str] | None = None) -> int:
+    """Parse `argv`, call what the parser set as ``run``, and return the exit status."""
     arguments = parser.parse_args(argv)
-    try:
-        return arguments.run(arguments)
-    except (InputError, WorkFailed, Interrupted) as error:
-        if arguments.debug:
-            raise
-        # A message may quote names and values from files.
-        print(f'vgg-cifar: {shown(str(error), LONGEST_MESSAGE)}', file=sys.stderr)
-        return error.exit_status
-    except KeyboardInterrupt:
-        if not arguments.debug:
-            sys.excepthook = lambda *_: None
-        raise
+    return exit_status('vgg-cifar', lambda: arguments.run(arguments), arguments.debug)
 
 
 def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:

@@ -1,13 +1,24 @@
-"""The ways in which a command can end early; the command line prints the message."""
+"""The ways in which a command can end early, and the one line and exit status that each becomes."""
 
+import errno
 import signal
-from pathlib import Path
+import sys
+from collections.abc import Callable
+
+from vgg_cifar.foreign_text import shown
+
+# Enough for every run of a study to fail for a reason of its own.
+LONGEST_MESSAGE = 8000
 
 
 class InputError(ValueError):
     """Bad input or usage: a line with the file, the field, what was found and expected, what to do."""
 
     exit_status = 2
+
+
+class InUse(InputError):
+    """Another process is writing what was to be written."""
 
 
 class WorkFailed(RuntimeError):
@@ -17,11 +28,41 @@ class WorkFailed(RuntimeError):
 
 
 class Interrupted(Exception):
-    """A signal has stopped a run cleanly: `folder` holds a snapshot."""
+    """A signal has stopped the work cleanly; `left` says what is left of it."""
 
-    def __init__(self, number: signal.Signals, folder: Path) -> None:
-        super().__init__(f'stopped by {number.name}; {folder} holds a snapshot, the same command resumes it')
+    def __init__(self, number: signal.Signals, left: str) -> None:
+        super().__init__(f'stopped by {number.name}; {left}')
         self.exit_status = 128 + number
+
+
+# A disk that is full or fails; any other error of the system's comes of what the user has named.
+FAILED_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+
+
+def exit_status(program: str, work: Callable[[], int], debug: bool) -> int:
+    """Do `work` and return its exit status; print an error as one line after the name of `program`.
+
+    0: done, 1: the work failed, 2: bad input or usage, 128 + the number of a signal that has stopped it. An
+    error that is nobody's message keeps its traceback, and with `debug` every error does.
+    """
+    try:
+        return work()
+    except (InputError, WorkFailed, Interrupted) as error:
+        message, status = str(error), error.exit_status
+        caught: BaseException = error
+    except OSError as error:
+        message, status = first_line(error), 1 if error.errno in FAILED_DISK else 2
+        caught = error
+    except MemoryError as error:
+        message = f'not enough memory ({first_line(error)}); use fewer or smaller images, or a larger machine'
+        status, caught = 1, error
+    except KeyboardInterrupt as error:
+        message, status, caught = 'stopped by SIGINT', 128 + signal.SIGINT, error
+    if debug:
+        raise caught
+    # A message may quote names and values from files.
+    print(f'{program}: {shown(message, LONGEST_MESSAGE)}', file=sys.stderr)
+    return status
 
 
 def first_line(error: BaseException) -> str:

@@ -18,11 +18,11 @@ from processes import ROOT
 
 from augment import cluster, transforms
 from augment.__main__ import EXAMPLES, main
-from augment.errors import Failed, InputError, InUse
 from augment.journal import Journal, stamp
 from augment.pipeline import Paths
 from augment.provenance import version
 from augment.recipe import Recipe
+from vgg_cifar.errors import InputError, InUse, WorkFailed
 
 BLOCK = 16 * 4 * 768
 
@@ -423,5 +423,5 @@ def test_a_folder_that_is_not_shared_is_refused(job, monkeypatch):
 
 def test_a_file_that_does_not_come_to_be_seen_is_a_failure(tmp_path, monkeypatch):
     monkeypatch.setattr(cluster, 'SECONDS_OF_PATIENCE', 0)
-    with pytest.raises(Failed, match='not seen here'):
+    with pytest.raises(WorkFailed, match='not seen here'):
         cluster._wait_for_files([tmp_path / 'x'])

@@ -11,9 +11,9 @@ from typing import NoReturn
 
 import numpy
 
+from vgg_cifar import cli
 from vgg_cifar.accelerators.functions import COMPUTE
 from vgg_cifar.atomic import write_json
-from vgg_cifar.cli import exit_status
 from vgg_cifar.datasets.image_data import ImageData
 from vgg_cifar.errors import InputError, WorkFailed
 from vgg_cifar.reporting import convolution_costs, index, report
@@ -54,7 +54,7 @@ def compare(report: str, *figures: str, description: str) -> NoReturn:
     _add_options(parser, scale='full')
     parser.add_argument('--debug', action='store_true', help='show the traceback of an error')
     parser.set_defaults(report=report, figures=figures, run=run)
-    sys.exit(exit_status(parser))
+    sys.exit(cli.run(parser))
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

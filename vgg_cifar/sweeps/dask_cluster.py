@@ -98,7 +98,9 @@ class Cluster:
                     yield futures[future], answer
         except _Stopped as error:
             self._stop(list(futures))
-            raise Interrupted(error.number, folder.path) from None
+            raise Interrupted(
+                error.number, f'{folder.path} holds what is done, the same command resumes it'
+            ) from None
         finally:
             # What is not done is of no use to anyone, whatever has ended this.
             self._client.cancel(list(futures), force=True)

@@ -134,7 +134,7 @@ def train(
         if stop.received is not None and trainer.updater.epoch < settings.epochs:
             if processes.rank == 0:
                 trainer.get_extension('snapshot')(trainer)
-            raise Interrupted(stop.received, folder.path)
+            raise Interrupted(stop.received, f'{folder.path} holds a snapshot, the same command resumes it')
         with processes.agreed():
             if processes.rank == 0:
                 weights.save(folder.path / 'model.npz', model)

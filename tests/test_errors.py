@@ -1,0 +1,51 @@
+"""What an error becomes at the end of a command."""
+
+import errno
+import signal
+
+import pytest
+
+from vgg_cifar.errors import InputError, Interrupted, InUse, WorkFailed, exit_status, first_line
+
+
+def raising(error):
+    def work():
+        raise error
+
+    return work
+
+
+@pytest.mark.parametrize(
+    ('error', 'status', 'line'),
+    [
+        (InputError('a: b'), 2, 'a: b'),
+        (InUse('a: b'), 2, 'a: b'),
+        (WorkFailed('a: b'), 1, 'a: b'),
+        (Interrupted(signal.SIGTERM, 'half is done'), 143, 'stopped by SIGTERM; half is done'),
+        (KeyboardInterrupt(), 130, 'stopped by SIGINT'),
+        (OSError(errno.ENOSPC, 'No space', 'x'), 1, "[Errno 28] No space: 'x'"),
+        (PermissionError(errno.EACCES, 'Denied', 'x'), 2, "[Errno 13] Denied: 'x'"),
+        (MemoryError('of 8 TB'), 1, 'not enough memory (of 8 TB); use fewer'),
+    ],
+)
+def test_an_error_becomes_a_line_and_a_status(capsys, error, status, line):
+    assert exit_status('program', raising(error), debug=False) == status
+    printed = capsys.readouterr().err
+    assert printed.startswith(f'program: {line}')
+    assert printed.count('\n') == 1
+    with pytest.raises(type(error)):
+        exit_status('program', raising(error), debug=True)
+
+
+def test_nobodys_error_keeps_its_traceback():
+    with pytest.raises(KeyError):
+        exit_status('program', raising(KeyError('x')), debug=False)
+
+
+def test_work_that_is_done_gives_its_own_status():
+    assert exit_status('program', lambda: 0, debug=False) == 0
+
+
+def test_first_line_of_an_error_without_words():
+    assert first_line(ValueError()) == 'ValueError'
+    assert first_line(ValueError('one\ntwo')) == 'one'
