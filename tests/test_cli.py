@@ -1,13 +1,11 @@
 """The command line's own manners."""
 
-import argparse
 import re
 
 import pytest
 from processes import python
 
-from vgg_cifar.cli import VERBS, exit_status
-from vgg_cifar.errors import InputError
+from vgg_cifar.cli import VERBS
 
 
 def test_help_names_the_verbs():
@@ -37,15 +35,3 @@ def test_debug_keeps_the_traceback():
     result = python('-m', 'vgg_cifar', '--debug', 'run', 'no_such_script.py')
     assert result.returncode == 1
     assert 'InputError: no_such_script.py' in result.stderr
-
-
-def test_a_message_shows_what_it_quotes_from_files_printably(capsys):
-    def fail(arguments):
-        raise InputError('\x1b[2Jname\n\0' + 'x' * 1_000_000)
-
-    parser = argparse.ArgumentParser()
-    parser.set_defaults(run=fail, debug=False)
-    assert exit_status(parser, []) == 2
-    error = capsys.readouterr().err
-    assert error.startswith(r'vgg-cifar: \x1b[2Jname\n\x00xxx')
-    assert error.count('\n') == 1 and len(error) < 10_000

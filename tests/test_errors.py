@@ -49,3 +49,10 @@ def test_work_that_is_done_gives_its_own_status():
 def test_first_line_of_an_error_without_words():
     assert first_line(ValueError()) == 'ValueError'
     assert first_line(ValueError('one\ntwo')) == 'one'
+
+
+def test_a_message_shows_what_it_quotes_from_files_printably(capsys):
+    exit_status('program', raising(InputError('\x1b[2Jname\n\0' + 'x' * 1_000_000)), debug=False)
+    error = capsys.readouterr().err
+    assert error.startswith(r'program: \x1b[2Jname\n\x00xxx')
+    assert error.count('\n') == 1 and len(error) < 10_000
