@@ -2,17 +2,22 @@
 
 import json
 
+import numpy
 import pytest
-from reporting.made_up_runs import REDRAW
+from reporting.made_up_runs import LOG, REDRAW, write_runs
+from test_npz import plant
 
-from vgg_cifar.reporting import report
+from vgg_cifar import models
+from vgg_cifar.errors import InputError
+from vgg_cifar.reporting import figures, report
 from vgg_cifar.reporting.verdicts import Verdict, judge
 from vgg_cifar.studies import (
     STUDIES,
     emnist_kernels,
 )
-from vgg_cifar.studies.study import TEST, Claim, Difference, Level, Quantity
+from vgg_cifar.studies.study import TEST, Claim, Difference, LayerPictures, Level, Quantity
 from vgg_cifar.studies.study_folder import StudyFolder
+from vgg_cifar.training import weights
 
 PEAK = Quantity('epoch', 'epoch')
 
@@ -62,3 +67,21 @@ def test_a_page_of_nothing_yet_says_so(name, tmp_path):
     assert STUDIES[name].images.title in page
     # The flags of vgg are no settings of these networks.
     assert 'filter_size' not in page
+
+
+def test_a_page_unpickles_no_weights(tmp_path):
+    """A folder of runs may come from anyone, and its page is what one opens first."""
+    study = STUDIES['mnist_convnetjs']
+    folder = StudyFolder(tmp_path / 'study', study, 'smoke', 1, REDRAW).save()
+    (figure,) = [each for each in study.figures if isinstance(each, LayerPictures)]
+    run = folder.run_of(figure.variants[0])
+    write_runs(folder, figure.variants, lambda *_: LOG)
+    model = models.build(run.settings.model, run.settings.model_options, 10, (1, 24, 24))
+    path, target = folder.run_folder(run.id).path / 'model.npz', tmp_path / 'ran'
+    weights.save(path, model)
+    names = list(numpy.load(path))
+    assert figures.draw(folder, figure) is not None
+    for _ in plant(path, names, target):
+        with pytest.raises(InputError, match=r'model.npz: .* holds object'):
+            figures.draw(folder, figure)
+    assert not target.exists()

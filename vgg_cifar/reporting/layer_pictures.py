@@ -8,14 +8,17 @@ import numpy
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
-from vgg_cifar import models
+from vgg_cifar import models, npz
 from vgg_cifar.datasets.shape_outlines import ring
+from vgg_cifar.errors import InputError
 from vgg_cifar.models import ConvPool
 from vgg_cifar.studies.study import Figure
 from vgg_cifar.studies.study_folder import StudyFolder
+from vgg_cifar.training import weights as weights_file
 from vgg_cifar.training.settings import Settings
 
 GAP = 1
+MOST_WIDE = 10_000
 
 
 def plot(folder: StudyFolder, figure: Figure) -> Canvas | None:
@@ -62,13 +65,17 @@ def drawn_image(size: int) -> numpy.ndarray:
 
 
 def _load(weights: Path, settings: Settings) -> ConvPool:
-    with numpy.load(weights, allow_pickle=False) as arrays:
-        n_classes = len(arrays['fc/b'])
-        channels = arrays['conv1/W'].shape[1]
+    with npz.opened(weights) as arrays:
+        try:
+            (n_classes,), channels = arrays.shapes['fc/b'], arrays.shapes['conv1/W'][1]
+        except (KeyError, ValueError, IndexError):
+            raise InputError(f'{weights}: not the weights of a {settings.model} network') from None
+    if max(n_classes, channels) > MOST_WIDE:
+        raise InputError(f'{weights}: {n_classes} classes of images with {channels} channels')
     size = settings.crop or 28
     network = models.build(settings.model, settings.model_options, n_classes, (channels, size, size))
     assert isinstance(network, ConvPool)
-    chainer.serializers.load_npz(weights, network)
+    weights_file.load(weights, network)
     return network
 
 

@@ -1,7 +1,6 @@
 """Snapshots of a trainer: written whole or not at all, read without unpickling."""
 
 import contextlib
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,8 +9,9 @@ import chainer
 import numpy
 from chainer.training import Trainer, extensions
 
+from vgg_cifar import npz
 from vgg_cifar.atomic import replacing
-from vgg_cifar.errors import InputError
+from vgg_cifar.errors import InputError, first_line
 from vgg_cifar.training.communicator import OneProcess
 from vgg_cifar.training.run_folder import RunFolder
 
@@ -42,7 +42,7 @@ def resume(trainer: Trainer, folder: RunFolder, processes: OneProcess) -> bool:
     path, arrays = folder.path, None
     with processes.agreed():
         for path in folder.snapshots()[-1:]:
-            with _refused(path), numpy.load(path, allow_pickle=False) as file:
+            with _refused(path), npz.opened(path) as file:
                 arrays = dict(file)
     arrays = processes.from_first(arrays)
     if arrays is None:
@@ -54,8 +54,11 @@ def resume(trainer: Trainer, folder: RunFolder, processes: OneProcess) -> bool:
 
 @contextlib.contextmanager
 def _refused(path: Path) -> Iterator[None]:
-    """Turn what reading a damaged or foreign snapshot raises into an InputError."""
+    """Turn what reading a damaged or foreign snapshot raises, which may be anything, into an InputError."""
     try:
         yield
-    except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
-        raise InputError(f'{path}: not a snapshot of this run ({error}); use --fresh to start anew') from None
+    except Exception as error:
+        reason = first_line(error).removeprefix(f'{path}: ')
+        raise InputError(
+            f'{path}: not a snapshot of this run ({reason}); use --fresh to start anew'
+        ) from None
