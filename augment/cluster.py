@@ -31,8 +31,8 @@ from augment.pipeline import Paths, Summary, refuse_as_output, require_writable
 from augment.progress import progress
 from augment.recipe import Recipe
 from augment.source import Source, open_source
-from augment.stop_signals import StopSignals
 from vgg_cifar.errors import InputError, InUse, WorkFailed, first_line
+from vgg_cifar.stop_signals import StopSignals
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -108,7 +108,7 @@ def augment(
     require_writable(Path(out), overwrite or paths.journal.exists())
     folder = paths.out.with_name(f'{paths.out.name}.shards')
     left = f'{folder} holds what is done, the same command goes on'
-    with StopSignals(left) as signals, contextlib.ExitStack() as stack:
+    with StopSignals(left) as signals, signals.raised(), contextlib.ExitStack() as stack:
         opened = open_source(Path(source).absolute())
         stack.enter_context(opened.file)
         _refuse_as_output(opened, paths, folder)

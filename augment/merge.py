@@ -15,10 +15,10 @@ from augment.disk_space import require_space, reserve
 from augment.layout import PAGE_BYTES, Layout
 from augment.pipeline import Paths, refuse_as_output, require_writable
 from augment.source import opened as open_hdf5
-from augment.stop_signals import StopSignals
 from augment.targets import Target
 from augment.workers import in_threads
 from vgg_cifar.errors import InputError, first_line
+from vgg_cifar.stop_signals import StopSignals
 
 # What shards of one job have in common.
 SHARED = ('augment_copies', 'augment_median_window', 'augment_source_sha256', 'augment_source_rows')
@@ -48,7 +48,7 @@ def merge(
 
     Raises InputError where a shard is none, or shards have gaps, overlap or come from different jobs.
     """
-    with StopSignals('nothing is written') as signals:
+    with StopSignals('nothing is written') as signals, signals.raised():
         join(out, shards, copy, overwrite, signals)
 
 

@@ -20,10 +20,10 @@ from augment.layout import Layout, layout
 from augment.progress import Silent, progress
 from augment.recipe import Recipe
 from augment.source import Source, open_source, read_images
-from augment.stop_signals import StopSignals
 from augment.targets import CompressedTarget, Target, assemble
 from augment.workers import in_threads
 from vgg_cifar.errors import InputError, first_line
+from vgg_cifar.stop_signals import StopSignals
 
 # The work of this time is what a kill may cost, and what may wait in the system's memory for the disk.
 SECONDS_BETWEEN_SYNCS = 1.0
@@ -93,7 +93,7 @@ def augment(
     paths = Paths(Path(os.path.realpath(out)))
     require_writable(Path(out), overwrite or paths.journal.exists())
     left = f'{paths.partial} holds what is done, the same command goes on'
-    with StopSignals(left) as signals, contextlib.ExitStack() as stack:
+    with StopSignals(left) as signals, signals.raised(), contextlib.ExitStack() as stack:
         opened = open_source(Path(source))
         stack.enter_context(opened.file)
         refuse_as_output(opened.files, paths)

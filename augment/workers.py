@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Generator, Iterable
 from typing import Any, TypeVar
 
-from augment.stop_signals import StopSignals
+from vgg_cifar.stop_signals import StopSignals
 
 # More threads than this would only wait for the disk, and each holds a block.
 MOST_THREADS = 8

@@ -27,8 +27,11 @@ class WorkFailed(RuntimeError):
     exit_status = 1
 
 
-class Interrupted(Exception):
-    """A signal has stopped the work cleanly; `left` says what is left of it."""
+class Interrupted(BaseException):
+    """A signal has stopped the work cleanly; `left` says what is left of it.
+
+    No Exception, as KeyboardInterrupt is none: it may come while a library is at work that handles those.
+    """
 
     def __init__(self, number: signal.Signals, left: str) -> None:
         super().__init__(f'stopped by {number.name}; {left}')
