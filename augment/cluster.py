@@ -28,11 +28,12 @@ from augment.device import applier
 from augment.journal import Journal, is_open, stamp
 from augment.layout import Layout, layout
 from augment.pipeline import Paths, Summary, refuse_as_output, require_writable
-from augment.progress import progress
 from augment.recipe import Recipe
 from augment.source import Source, open_source
 from vgg_cifar.errors import InputError, InUse, WorkFailed, first_line
+from vgg_cifar.progress import progress
 from vgg_cifar.stop_signals import StopSignals
+from vgg_cifar.versions import own_version
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -181,7 +182,7 @@ def check_here(job: Job) -> None:
     write; and where locks do not reach from the client's host to this one.
     """
     with _host_named():
-        version = provenance.version('vgg-cifar')
+        version = own_version()
         if version != job.identity['version']:
             raise InputError(
                 f'found vgg-cifar {version}, expected {job.identity["version"]} as here; '
@@ -370,7 +371,8 @@ def _write_shards(
     """Have all shards written that are not there, and note each in the journal."""
     done = {number for number in journal.done if job.shard(shards[number]).exists()}
     todo = [number for number in range(len(shards)) if number not in done]
-    bar = progress(shards[-1].stop, sum(shards[number].stop - shards[number].start for number in done))
+    ready_rows = sum(shards[number].stop - shards[number].start for number in done)
+    bar = progress(shards[-1].stop, 'images', initial=ready_rows)
     ready: queue.SimpleQueue[Any] = queue.SimpleQueue()
     try:
         with signals.sent_to(ready):

@@ -11,13 +11,13 @@ import h5py
 import numpy
 
 from augment import skeleton
-from augment.disk_space import require_space, reserve
 from augment.layout import PAGE_BYTES, Layout
 from augment.pipeline import Paths, refuse_as_output, require_writable
 from augment.source import opened as open_hdf5
 from augment.targets import Target
 from augment.workers import in_threads
 from vgg_cifar.errors import InputError, first_line
+from vgg_cifar.free_space import require_disk, reserve
 from vgg_cifar.stop_signals import StopSignals
 
 # What shards of one job have in common.
@@ -80,7 +80,7 @@ def join(
         out.parent.mkdir(parents=True, exist_ok=True)
         new = paths.new
         read = parts if copy else parts[:1]
-        require_space(new, sum(part.path.stat().st_size for part in read) + skeleton.METADATA_BYTES)
+        require_disk(new, sum(part.path.stat().st_size for part in read) + skeleton.METADATA_BYTES)
         try:
             with h5py.File(
                 new, 'w', libver=('v110', 'v110'), alignment_threshold=2**16, alignment_interval=PAGE_BYTES

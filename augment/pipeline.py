@@ -14,15 +14,15 @@ import numpy
 
 from augment import provenance, skeleton
 from augment.device import Apply, applier
-from augment.disk_space import require_space, reserve
 from augment.journal import Journal, stamp
 from augment.layout import Layout, layout
-from augment.progress import Silent, progress
 from augment.recipe import Recipe
 from augment.source import Source, open_source, read_images
 from augment.targets import CompressedTarget, Target, assemble
 from augment.workers import in_threads
 from vgg_cifar.errors import InputError, first_line
+from vgg_cifar.free_space import require_disk, reserve
+from vgg_cifar.progress import progress
 from vgg_cifar.stop_signals import StopSignals
 
 # The work of this time is what a kill may cost, and what may wait in the system's memory for the disk.
@@ -212,7 +212,7 @@ class _Job:
         """Create it where there is room for it, for `chunks` bytes added by HDF5, and `later` bytes by us."""
         self.paths.new.unlink(missing_ok=True)
         size = skeleton.size(self.source, self.part, self.recipe, self.sizes)
-        require_space(self.paths.new, size + chunks, later)
+        require_disk(self.paths.new, size + chunks, later)
         skeleton.create(self.paths.new, self.source, self.part, self.recipe, self.sizes, attributes)
 
     def work(self, apply: Apply, signals: StopSignals, threads: int | None, quiet: bool) -> None:
@@ -220,7 +220,7 @@ class _Job:
         done = self.journal.done
         ready = [self.sizes.block_rows(number) for number in done]
         ready_rows = sum(rows.stop - rows.start for rows in ready)
-        bar = Silent() if quiet else progress(self.sizes.rows, ready_rows)
+        bar = progress(self.sizes.rows, 'images', initial=ready_rows, quiet=quiet)
         target = self._target()
         todo = [number for number in range(self.sizes.blocks) if number not in done]
         results = in_threads(lambda: self._task(apply, target), todo, signals, threads)

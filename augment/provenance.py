@@ -1,6 +1,5 @@
 """Where an output comes from, in its attributes; and what tells one job from another."""
 
-import importlib.metadata
 from dataclasses import asdict
 from typing import Any
 
@@ -9,6 +8,7 @@ import h5py
 from augment.layout import Layout
 from augment.recipe import Recipe
 from augment.source import Source
+from vgg_cifar.versions import own_version, version
 
 LIBRARIES = ('numpy', 'scipy', 'h5py')
 
@@ -25,13 +25,13 @@ def identity(
         'rows': [rows.start, rows.stop],
         'recipe': {**asdict(recipe), 'copies': list(recipe.copies)},
         'layout': asdict(sizes),
-        'version': version('vgg-cifar'),
+        'version': own_version(),
     }
 
 
 def attributes(source: Source, identity: dict[str, Any], recipe: Recipe, command: str) -> dict[str, Any]:
     """Return the output's attributes: its copies in order, the source's checksum, versions, the command."""
-    versions = [f'{name} {version(name)}' for name in ('vgg-cifar', *LIBRARIES)]
+    versions = [f'{name} {version(name)}' for name in LIBRARIES]
     return {
         'augment_copies': recipe.names,
         'augment_median_window': recipe.median_window,
@@ -39,15 +39,7 @@ def attributes(source: Source, identity: dict[str, Any], recipe: Recipe, command
         'augment_source_sha256': identity['source_sha256'],
         'augment_source_rows': len(source.images),
         'augment_rows': identity['rows'],
-        'augment_versions': [*versions, f'HDF5 {h5py.version.hdf5_version}'],
+        'augment_versions': [f'vgg-cifar {own_version()}', *versions, f'HDF5 {h5py.version.hdf5_version}'],
         'augment_command': command,
-        'created_by': f'augment of vgg-cifar {version("vgg-cifar")}',
+        'created_by': f'augment of vgg-cifar {own_version()}',
     }
-
-
-def version(package: str) -> str:
-    """Return the version of an installed package."""
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return '(run from its source folder)'

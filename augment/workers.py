@@ -1,11 +1,12 @@
 """Threads that work through a list together."""
 
-import os
+import math
 import queue
 import threading
 from collections.abc import Callable, Generator, Iterable
 from typing import Any, TypeVar
 
+from vgg_cifar import machine
 from vgg_cifar.stop_signals import StopSignals
 
 # More threads than this would only wait for the disk, and each holds a block.
@@ -47,7 +48,7 @@ def in_threads(
     threads: list[threading.Thread] = []
     with signals.sent_to(results):
         try:
-            for _ in range(min(count or min(MOST_THREADS, _processors() + 1), len(todo))):
+            for _ in range(min(count or min(MOST_THREADS, math.ceil(machine.cores()) + 1), len(todo))):
                 threads.append(threading.Thread(target=run, daemon=True))
                 threads[-1].start()
             running = len(threads)
@@ -63,9 +64,3 @@ def in_threads(
             stop.set()
             for thread in threads:
                 thread.join()
-
-
-def _processors() -> int:
-    if hasattr(os, 'sched_getaffinity'):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -23,3 +23,28 @@ def test_cores_follow_the_affinity():
         'print(machine.cores() <= 1)'
     )
     assert run_code(code) == 'True\n'
+
+
+@pytest.fixture
+def control_group(tmp_path, monkeypatch):
+    """A folder that stands in for the innermost control group of this process."""
+    monkeypatch.setattr(machine, '_control_groups', lambda controller: iter([tmp_path]))
+    return tmp_path
+
+
+def test_cores_follow_the_quota(control_group):
+    (control_group / 'cpu.max').write_text('50000 100000\n')
+    assert machine.cores() == 0.5
+    (control_group / 'cpu.max').write_text('max 100000\n')
+    assert machine.cores() >= 1
+
+
+def test_free_memory_follows_the_control_group(control_group):
+    without = machine.free_memory()
+    (control_group / 'memory.max').write_text(f'{2**20}\n')
+    (control_group / 'memory.current').write_text(f'{2**19 + 4096}\n')
+    (control_group / 'memory.stat').write_text('anon 7\ninactive_file 4096\n')
+    assert machine.memory() == 2**20
+    assert machine.free_memory() == 2**19
+    (control_group / 'memory.max').write_text('max\n')
+    assert abs(machine.free_memory() - without) < without / 2

@@ -1,5 +1,6 @@
 """What this machine offers to this process: processor, cores, memory."""
 
+import contextlib
 import os
 import platform
 from collections.abc import Iterator
@@ -39,6 +40,34 @@ def memory() -> int | None:
     for folder in _control_groups('memory'):
         limits += _numbers(folder, 'memory.max') or _numbers(folder, 'memory.limit_in_bytes')
     return min(limits, default=None)
+
+
+def free_memory() -> int | None:
+    """Return how many bytes can be allocated without swapping, or None where the system doesn't tell."""
+    free = []
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        for line in Path('/proc/meminfo').read_text().splitlines():
+            if line.startswith('MemAvailable:'):
+                free.append(int(line.split()[1]) * 1024)
+    if not free:
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            free.append(os.sysconf('SC_AVPHYS_PAGES') * os.sysconf('SC_PAGE_SIZE'))
+    for folder in _control_groups('memory'):
+        limit = _numbers(folder, 'memory.max') or _numbers(folder, 'memory.limit_in_bytes')
+        used = _numbers(folder, 'memory.current') or _numbers(folder, 'memory.usage_in_bytes')
+        if limit and used:
+            # Files that were read count as used until something else wants their room.
+            free.append(max(0, limit[0] - used[0] + _cached_files(folder)))
+    return min(free, default=None)
+
+
+def _cached_files(folder: Path) -> int:
+    with contextlib.suppress(OSError, ValueError):
+        for line in (folder / 'memory.stat').read_text().splitlines():
+            name, _, value = line.partition(' ')
+            if name in ('inactive_file', 'total_inactive_file'):
+                return int(value)
+    return 0
 
 
 def _control_groups(controller: str) -> Iterator[Path]:

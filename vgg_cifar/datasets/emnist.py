@@ -74,7 +74,7 @@ def load(
 def _download(release: Release, folder: Path, say: Say) -> Path:
     say(f'downloading {release.url} (560 MB)')
     try:
-        return download(release.url, f'sha256:{release.sha256}', folder, say)
+        return download(release.url, f'sha256:{release.sha256}', folder)
     except WorkFailed as error:
         raise WorkFailed(
             f'EMNIST could not be had: {release.url}: {error}; get gzip.zip on another machine and give it '

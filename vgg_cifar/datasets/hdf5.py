@@ -1,6 +1,5 @@
 """The data files: HDF5 in, checked; HDF5 out, whole or not at all. The format is CIFAR10.hdf5.md's."""
 
-import importlib.metadata
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,11 +9,12 @@ import h5py
 import numpy
 
 from vgg_cifar.atomic import replacing
-from vgg_cifar.datasets.free_memory import require_memory
 from vgg_cifar.datasets.hdf5_storage import local_dataset, opened
 from vgg_cifar.datasets.image_data import ImageData
 from vgg_cifar.datasets.images_on_disk import ImagesOnDisk, read_rows
 from vgg_cifar.errors import InputError, first_line
+from vgg_cifar.free_space import require_memory
+from vgg_cifar.versions import own_version
 
 FORMAT_VERSION = 1
 
@@ -101,7 +101,7 @@ def write(path: str | os.PathLike, data: ImageData, overwrite: bool = False) -> 
                 'n_classes': data.n_classes,
                 'source': data.source,
                 'sha256': data.fingerprint,
-                'created_by': _created_by(),
+                'created_by': f'vgg-cifar {own_version()}',
                 'format_version': FORMAT_VERSION,
             }
         )
@@ -113,13 +113,6 @@ def require_writable(path: Path, overwrite: bool) -> None:
         raise InputError(f'{path}: found a folder, expected a file name; add one')
     if path.exists() and not overwrite:
         raise InputError(f'{path}: exists already; give --overwrite to replace it, or another name with -o')
-
-
-def _created_by() -> str:
-    try:
-        return f'vgg-cifar {importlib.metadata.version("vgg-cifar")}'
-    except importlib.metadata.PackageNotFoundError:
-        return 'vgg-cifar (run from its source folder)'
 
 
 def _images(file: h5py.File, name: str, path: Path) -> h5py.Dataset:

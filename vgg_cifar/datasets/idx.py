@@ -11,8 +11,8 @@ from typing import BinaryIO, cast
 
 import numpy
 
-from vgg_cifar.datasets.free_memory import require_memory
 from vgg_cifar.errors import InputError, first_line
+from vgg_cifar.free_space import require_memory
 
 UINT8 = 8
 # EMNIST's largest set has 700,000 images of 784 bytes.

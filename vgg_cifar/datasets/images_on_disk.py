@@ -7,9 +7,9 @@ from typing import Any
 import h5py
 import numpy
 
-from vgg_cifar.datasets.free_memory import require_memory
 from vgg_cifar.datasets.hdf5_storage import opened
 from vgg_cifar.errors import InputError, first_line
+from vgg_cifar.free_space import require_memory
 
 # What is read at once: large enough that a disk or a network file system is read nearly at full speed.
 UNIT_BYTES = 2**20

@@ -77,7 +77,7 @@ def _download(name: str, md5: str, addresses: tuple[str, ...], folder: Path, say
     for address in addresses:
         try:
             say(f'{address}{name}')
-            download(f'{address}{name}', f'md5:{md5}', folder, say)
+            download(f'{address}{name}', f'md5:{md5}', folder)
             return
         except WorkFailed as error:
             failures.append(f'{address}: {first_line(error)}')

@@ -6,7 +6,6 @@ import signal
 import socket
 import threading
 from collections.abc import Sequence
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from vgg_cifar.sweeps.sweep import Ended
 from vgg_cifar.training.device import get_device
 from vgg_cifar.training.settings import Settings
 from vgg_cifar.training.train import check_compute, load_data, train
+from vgg_cifar.versions import own_version
 
 # How long to wait for a folder in which somebody still trains: a worker that has lost the scheduler ends its
 # step before it ends.
@@ -52,7 +52,7 @@ class Assignment:
     source: str
     fingerprint: str
     devices: tuple[str, ...]
-    version: str = metadata.version('vgg-cifar')
+    version: str = own_version()
 
     def obstacle(self, dask_worker: distributed.Worker) -> str | None:
         """Return why this process cannot take part, in a line; None where it can."""
@@ -64,9 +64,8 @@ class Assignment:
 
     def check(self, worker: distributed.Worker) -> None:
         """Raise InputError unless this process has the same package and sees the same folder and images."""
-        if metadata.version('vgg-cifar') != self.version:
-            found = metadata.version('vgg-cifar')
-            raise InputError(f'has vgg-cifar {found}, expected {self.version}; install that')
+        if own_version() != self.version:
+            raise InputError(f'has vgg-cifar {own_version()}, expected {self.version}; install that')
         if not (self.folder / INDEX).exists():
             raise InputError(f'{self.folder}: no {INDEX} here; the workers must share this folder')
         check_compute(self.images.compute, get_device(self.device(worker)))

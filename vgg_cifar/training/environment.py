@@ -1,13 +1,13 @@
 """What a run ran on."""
 
 import platform
-from importlib import metadata
 from typing import Any
 
 import chainer
 
 from vgg_cifar import machine
 from vgg_cifar.accelerators import onednn
+from vgg_cifar.versions import version
 
 PACKAGES = ('vgg-cifar', 'chainer', 'numpy', 'h5py', 'matplotlib', 'onednn-cpu-gomp', 'cupy')
 
@@ -16,17 +16,10 @@ def describe(device: chainer.backend.Device) -> dict[str, Any]:
     """Return the versions, the machine and the device, as plain values for environment.json."""
     return {
         'python': platform.python_version(),
-        'packages': {name: version for name in PACKAGES if (version := _version(name))},
+        'packages': {name: found for name in PACKAGES if (found := version(name))},
         'platform': platform.platform(),
         'processor': machine.cpu_model(),
         'cores': machine.cores(),
         'device': str(device),
         'cpu_accelerator': onednn.status(),
     }
-
-
-def _version(package: str) -> str | None:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return None
