@@ -11,7 +11,7 @@ import numpy
 from numpy.lib import format as npy
 
 from vgg_cifar.errors import InputError, first_line
-from vgg_cifar.free_space import free_memory
+from vgg_cifar.machine import free_memory
 
 # Booleans, integers, floats, text. All else is a pickle, or nothing that Chainer saves.
 KINDS = 'biufSU'
