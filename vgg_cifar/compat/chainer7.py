@@ -306,6 +306,10 @@ def _ideep_available() -> bool:
     return intel64.is_ideep_available()
 
 
+_awaited: dict[str, list[Callable[[types.ModuleType], None]]] = {}
+"""For modules of Chainer that are not imported yet: what is to be done then."""
+
+
 class _Finder:
     """Surrounds the loading of the modules in PATCHES with their patches; leaves all else to Python."""
 
@@ -316,13 +320,20 @@ class _Finder:
         self, name: str, path: Sequence[str] | None = None, target: types.ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
         patch = self._patches.get(name)
-        spec = importlib.machinery.PathFinder.find_spec(name, path, target) if patch else None
-        if patch is None or spec is None or spec.loader is None:
+        if patch is None and name not in _awaited:
+            return None
+        spec = importlib.machinery.PathFinder.find_spec(name, path, target)
+        if spec is None or spec.loader is None:
             return None
         execute = spec.loader.exec_module
 
         def exec_module(module: types.ModuleType) -> None:
-            _in_force[name] = patch.apply(module, lambda: execute(module))
+            if patch is None:
+                execute(module)
+            else:
+                _in_force[name] = patch.apply(module, lambda: execute(module))
+            for act in _awaited.get(name, ()):
+                act(module)
 
         spec.loader.exec_module = exec_module  # type: ignore[method-assign]
         return spec
@@ -369,6 +380,17 @@ def prepare() -> None:
             if name in sys.modules:
                 _in_force[name] = patch.apply(sys.modules[name], lambda: None)
     sys.meta_path.insert(0, _Finder(PATCHES))
+
+
+def when_loaded(name: str, act: Callable[[types.ModuleType], None]) -> None:
+    """Call `act` with a module of Chainer's: at once if it was imported before, else as soon as it is.
+
+    `prepare` comes first.
+    """
+    if name in sys.modules:
+        act(sys.modules[name])
+    else:
+        _awaited.setdefault(name, []).append(act)
 
 
 def prepare_script() -> None:

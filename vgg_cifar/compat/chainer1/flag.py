@@ -1,0 +1,47 @@
+"""chainer.flag of Chainer 1: what Variable(x, volatile=...) takes. It went with Chainer 2."""
+
+import enum
+from typing import Any
+
+
+class Flag(enum.Enum):
+    """On, off or automatic; equal to the strings and to True, False and None, by which it is also made."""
+
+    ON = True
+    OFF = False
+    AUTO = None
+
+    @classmethod
+    def _missing_(cls, value: object) -> 'Flag | None':
+        return cls.__members__.get(str(value).upper())
+
+    def __bool__(self) -> bool:
+        """Return whether it is on; raises ValueError if it is automatic."""
+        if self is Flag.AUTO:
+            raise ValueError('Flag AUTO cannot be converted to boolean')
+        return bool(self.value)
+
+    def __eq__(self, other: object) -> bool:
+        try:
+            return self is Flag(other)
+        except ValueError:
+            return False
+
+    def __hash__(self) -> int:
+        return hash(self.value)
+
+    def __repr__(self) -> str:
+        return self.name
+
+    __str__ = __repr__
+
+
+ON, OFF, AUTO = Flag.ON, Flag.OFF, Flag.AUTO
+
+
+def aggregate_flags(flags: Any) -> Flag:
+    """Return the flag of what is computed from variables with these; raises ValueError if on meets off."""
+    flags = [Flag(flag) for flag in flags]
+    if ON in flags and OFF in flags:
+        raise ValueError('ON and OFF flags cannot be mixed.')
+    return ON if ON in flags else OFF if OFF in flags else AUTO
