@@ -83,6 +83,19 @@ def file_of(now: Callable) -> str:
     return 'chainer/' + path.rpartition('/chainer/')[2]
 
 
+_NONE = object()
+
+
+def _parameters(function: Callable) -> tuple[int, dict[str, Any]]:
+    """Return how many arguments go by position, and the default of each; inspect is 20 times slower."""
+    code = function.__code__
+    names = code.co_varnames[: code.co_argcount]
+    defaults = function.__defaults__ or ()
+    by_name = dict.fromkeys(code.co_varnames[: code.co_argcount + code.co_kwonlyargcount], _NONE)
+    by_name.update(zip(names[len(names) - len(defaults) :], defaults, strict=True))
+    return len(names), {**by_name, **(function.__kwdefaults__ or {})}
+
+
 def read_as_then(
     now: Callable,
     then: str,
@@ -99,16 +112,14 @@ def read_as_then(
     """
     import chainer
 
-    parameters = inspect.signature(now).parameters.values()
-    room = sum(p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) for p in parameters)
-    today = {p.name: p.default for p in parameters}
-    formal = inspect.signature(eval(f'lambda {then}: None', {'F': chainer.functions})).parameters
+    room, today = _parameters(now)
+    _, formal = _parameters(eval(f'lambda {then}: None', {'F': chainer.functions}))
     order = list(formal)
     dropped = _DROPPED & formal.keys() - today.keys()
     others = {
-        key: p.default
-        for key, p in formal.items()
-        if p.default is not p.empty and key not in dropped and p.default != today.get(key, p.empty)
+        key: default
+        for key, default in formal.items()
+        if key not in dropped and default is not _NONE and default != today.get(key, _NONE)
     }
     noted: dict[tuple[str, ...], Adaption] = {}
 
