@@ -68,13 +68,13 @@ def chainer_step(n: int) -> Step:
 
 def our_step(n: int, compute: str) -> Step:
     """Return a step of vgg_cifar's network."""
-    from vgg_cifar.accelerators import functions, optimizers
+    from vgg_cifar.accelerators import layers, optimizers
     from vgg_cifar.models import VGG
 
     step = _chainer_training(VGG(dropout=DROPOUT), optimizers.Adam(), n)
 
     def run() -> object:
-        with functions.using_compute(compute):
+        with layers.using_compute(compute):
             return step()
 
     return run

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vgg_cifar.accelerators import functions
+from vgg_cifar.accelerators import layers
 from vgg_cifar.models import layers_from_scratch as scratch
 
 few = settings(max_examples=40)
@@ -135,7 +135,7 @@ def test_the_fast_convolution_agrees_with_the_one_from_scratch(shape, pad, norma
     conv(x)
     bn = L.BatchNormalization(len(w)) if normalised else None
     variable = chainer.Variable(x)
-    y = functions.convolution(conv, bn, variable)
+    y = layers.convolution(conv, bn, variable)
     gy = numpy.random.RandomState(3).randn(*y.shape)
     y.grad = gy.astype('f4')
     conv.cleargrads()
@@ -162,7 +162,7 @@ def test_the_fast_convolution_agrees_with_the_one_from_scratch(shape, pad, norma
 def test_the_fast_pooling_agrees_with_the_one_from_scratch(shape, stride):
     x, size = arrays(**shape, dtype='f4')[0], shape['size']
     variable = chainer.Variable(x)
-    y = functions.max_pooling(variable, size, stride)
+    y = layers.max_pooling(variable, size, stride)
     y.grad = y.array.copy()
     y.backward()
     expected, places = scratch.max_pooling(x, size, stride)

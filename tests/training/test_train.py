@@ -8,7 +8,7 @@ import numpy
 import pytest
 from chainer import serializers
 
-from vgg_cifar.accelerators import functions
+from vgg_cifar.accelerators import layers
 from vgg_cifar.datasets.image_data import scale
 from vgg_cifar.errors import InputError
 from vgg_cifar.training.run_folder import RunFolder
@@ -241,7 +241,7 @@ def test_bfloat16_trains_as_well_where_the_cpu_can(settings, tmp_path):
     """Of real bfloat16 hardware; elsewhere the run is refused before it begins."""
     settings = settings.replace(compute='bfloat16', epochs=5)
     try:
-        functions.check_compute('bfloat16')
+        layers.check_compute('bfloat16')
     except InputError:
         with pytest.raises(InputError, match='bfloat16, which needs'):
             train(settings, tmp_path / 'bfloat16')

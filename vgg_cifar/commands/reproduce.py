@@ -12,7 +12,7 @@ from typing import NoReturn
 import numpy
 
 from vgg_cifar import cli
-from vgg_cifar.accelerators.functions import COMPUTE
+from vgg_cifar.accelerators.layers import COMPUTE
 from vgg_cifar.atomic import write_json
 from vgg_cifar.datasets.image_data import ImageData
 from vgg_cifar.errors import InputError, WorkFailed

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import chainer
 import chainer.links as L
 
-from vgg_cifar.accelerators import functions
+from vgg_cifar.accelerators import layers
 
 
 class ConvPool(chainer.Chain):
@@ -72,12 +72,12 @@ class ConvPool(chainer.Chain):
 
     def forward(self, x: chainer.Variable) -> chainer.Variable:
         """Class scores (N, n_classes), float32, of images (N, C, H, W), before the softmax."""
-        return functions.linear(self.fc, self.layers(x)[-1])
+        return layers.linear(self.fc, self.layers(x)[-1])
 
     def layers(self, x: chainer.Variable) -> list[chainer.Variable]:
         """Return what each convolution (with its ReLU) and each pooling makes of the images, in turn."""
         outputs = [x]
         for layer, (pool, stride) in enumerate(self._pools, start=1):
-            outputs.append(functions.convolution(self[f'conv{layer}'], None, outputs[-1]))
-            outputs.append(functions.max_pooling(outputs[-1], pool, stride))
+            outputs.append(layers.convolution(self[f'conv{layer}'], None, outputs[-1]))
+            outputs.append(layers.max_pooling(outputs[-1], pool, stride))
         return outputs[1:]

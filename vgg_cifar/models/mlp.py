@@ -4,7 +4,7 @@ import chainer
 import chainer.functions as F
 import chainer.links as L
 
-from vgg_cifar.accelerators import functions
+from vgg_cifar.accelerators import layers
 
 NORMALISED = ('none', 'hidden', 'every')
 
@@ -61,9 +61,9 @@ class MLP(chainer.Chain):
         dropout = self.dropout if chainer.config.train else 0.0
         h = x
         for layer in self._layers:
-            h = functions.linear(self[f'fc{layer}'], h)
+            h = layers.linear(self[f'fc{layer}'], h)
             if layer in self._normalised:
                 h = self[f'bn{layer}'](h)
             if layer != self._layers[-1]:
-                h = functions.dropout(F.relu(h), dropout)
+                h = layers.dropout(F.relu(h), dropout)
         return h

@@ -2,7 +2,7 @@
 
 import chainer
 
-from vgg_cifar.accelerators import functions
+from vgg_cifar.accelerators import layers
 from vgg_cifar.models import pytorch_links
 
 REDUCTIONS = ('max_pooling', 'striding', 'dilation')
@@ -67,13 +67,13 @@ class ReductionCNN(chainer.Chain):
         """Class scores (N, n_classes), float32, of images (N, C, H, W), before the softmax."""
         h = x
         for layer in range(1, LAYERS + 1):
-            h = functions.convolution(self[f'conv{layer}'], None, h)
+            h = layers.convolution(self[f'conv{layer}'], None, h)
             if self.reduction == 'max_pooling':
                 # A ReLU behind it, which the report has, would change nothing: nothing is below 0.
-                h = functions.max_pooling(h, 2, pad=1)
+                h = layers.max_pooling(h, 2, pad=1)
             else:
-                h = functions.convolution(self[f'reduce{layer}'], None, h)
-        return functions.linear(self.fc, adaptive_average_pooling(h))
+                h = layers.convolution(self[f'reduce{layer}'], None, h)
+        return layers.linear(self.fc, adaptive_average_pooling(h))
 
 
 def adaptive_average_pooling(h: chainer.Variable) -> chainer.Variable:
@@ -81,4 +81,4 @@ def adaptive_average_pooling(h: chainer.Variable) -> chainer.Variable:
     width = h.shape[3]
     if width == 2:
         return h
-    return functions.average_pooling(h, (width + 1) // 2, width // 2)
+    return layers.average_pooling(h, (width + 1) // 2, width // 2)

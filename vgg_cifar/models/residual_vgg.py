@@ -3,7 +3,7 @@
 import chainer
 import chainer.links as L
 
-from vgg_cifar.accelerators import functions
+from vgg_cifar.accelerators import layers
 from vgg_cifar.models import pytorch_links
 
 STAGES = 3
@@ -77,19 +77,19 @@ class ResidualVGG(chainer.Chain):
 
     def forward(self, x: chainer.Variable) -> chainer.Variable:
         """Class scores (N, n_classes), float32, of images (N, C, H, W), before the softmax."""
-        h = functions.convolution(self.entry, self.entry_bn, x, SLOPE)
+        h = layers.convolution(self.entry, self.entry_bn, x, SLOPE)
         for stage in range(1, STAGES + 1):
             for number in range(1, self._convolutions, 2):
                 reduces = number == self._convolutions - 1
-                shortcut = functions.average_pooling(h, 2) if reduces else h
+                shortcut = layers.average_pooling(h, 2) if reduces else h
                 h = self._convolved(f'{stage}_{number}', h)
-                h = functions.average_pooling(h, 2) if reduces else h
+                h = layers.average_pooling(h, 2) if reduces else h
                 h = self._convolved(f'{stage}_{number + 1}', h, shortcut if self.residual else None)
-        h = functions.average_pooling(h, h.shape[2:])
-        return functions.linear(self.fc, functions.dropout(h, self.dropout if chainer.config.train else 0.0))
+        h = layers.average_pooling(h, h.shape[2:])
+        return layers.linear(self.fc, layers.dropout(h, self.dropout if chainer.config.train else 0.0))
 
     def _convolved(
         self, place: str, h: chainer.Variable, shortcut: chainer.Variable | None = None
     ) -> chainer.Variable:
         bn = self[f'bn{place}'] if self.batch_norm else None
-        return functions.convolution(self[f'conv{place}'], bn, h, SLOPE, shortcut)
+        return layers.convolution(self[f'conv{place}'], bn, h, SLOPE, shortcut)

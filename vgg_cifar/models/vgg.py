@@ -6,7 +6,7 @@ import chainer
 import chainer.functions as F
 import chainer.links as L
 
-from vgg_cifar.accelerators import functions
+from vgg_cifar.accelerators import layers
 
 DEPTHS: dict[str, tuple[tuple[int, ...], ...]] = {
     'listing': ((64, 64), (128, 128), (256, 256, 256, 256)),
@@ -19,12 +19,12 @@ DEPTHS: dict[str, tuple[tuple[int, ...], ...]] = {
 
 def max_pooling(h: chainer.Variable) -> chainer.Variable:
     """2x2 max pooling with stride 2; an odd last row or column is left out, as average pooling leaves it."""
-    return functions.max_pooling(h, 2)
+    return layers.max_pooling(h, 2)
 
 
 def average_pooling(h: chainer.Variable) -> chainer.Variable:
     """2x2 average pooling with stride 2."""
-    return functions.average_pooling(h, 2)
+    return layers.average_pooling(h, 2)
 
 
 POOLINGS = {'max': max_pooling, 'average': average_pooling}
@@ -128,12 +128,12 @@ class VGG(chainer.Chain):
         h = x
         for block in self._blocks:
             for conv, bn in block:
-                h = functions.convolution(self[conv], self[bn] if bn else None, h)
-            h = functions.dropout(self._pool(h), dropout)
+                h = layers.convolution(self[conv], self[bn] if bn else None, h)
+            h = layers.dropout(self._pool(h), dropout)
         *hidden, last = self._fully_connected
         for name in hidden:
-            h = functions.dropout(F.relu(functions.linear(self[name], h)), dropout)
-        return functions.linear(self[last], h)
+            h = layers.dropout(F.relu(layers.linear(self[name], h)), dropout)
+        return layers.linear(self[last], h)
 
 
 def _require(name: str, value: object, known: Collection) -> None:

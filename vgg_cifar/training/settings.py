@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from vgg_cifar.accelerators.functions import COMPUTE
+from vgg_cifar.accelerators.layers import COMPUTE
 from vgg_cifar.errors import InputError
 from vgg_cifar.models import FAMILIES, option_names
 from vgg_cifar.models.vgg import DEPTHS, FILTER_SIZES, POOLINGS

@@ -7,7 +7,7 @@ import chainer
 import numpy
 from chainer.training.updaters import StandardUpdater
 
-from vgg_cifar.accelerators import functions
+from vgg_cifar.accelerators import layers
 from vgg_cifar.datasets.image_data import ImageData
 from vgg_cifar.training.device import get_device
 from vgg_cifar.training.settings import Settings
@@ -50,7 +50,7 @@ def step_times(
 def _seconds(updater: StandardUpdater, compute: str, steps: int) -> float:
     _wait(updater.device)
     started = time.perf_counter()
-    with functions.using_compute(compute):
+    with layers.using_compute(compute):
         for _ in range(steps):
             updater.update()
     _wait(updater.device)

@@ -15,7 +15,7 @@ from chainer.training import extensions as chainer_extensions
 from chainer.training.updaters import StandardUpdater
 
 from vgg_cifar import datasets, models
-from vgg_cifar.accelerators import functions
+from vgg_cifar.accelerators import layers
 from vgg_cifar.datasets.image_data import ImageData
 from vgg_cifar.datasets.images_on_disk import ImagesOnDisk
 from vgg_cifar.errors import InputError, Interrupted
@@ -127,7 +127,7 @@ def train(
             print(f'{folder.path}: goes on after step {trainer.updater.iteration}', flush=True)
         status, reason = 'finished', None
         try:
-            with functions.using_compute(settings.compute):
+            with layers.using_compute(settings.compute):
                 trainer.run(show_loop_exception_msg=False)
         except Diverged as error:
             status, reason = 'diverged', str(error)
@@ -269,7 +269,7 @@ def check_compute(compute: str, device: chainer.backend.Device) -> None:
     """Raise InputError unless networks can be computed in this type on this device."""
     if compute != 'float32' and device.xp is not numpy:
         raise InputError(f'--compute {compute} is for the CPU; leave it out on {device}')
-    functions.check_compute(compute)
+    layers.check_compute(compute)
 
 
 def _division(settings: Settings, processes: OneProcess) -> str:

@@ -68,6 +68,18 @@ def test_memory_returns_after_a_cycle_is_collected():
     assert where(memory.buffer(SIZES[2])) == place
 
 
+steps = st.integers(-4, 4).filter(bool)
+
+
+@settings(max_examples=60)
+@given(st.permutations(range(4)), st.tuples(steps, steps, steps, steps), st.tuples(*[st.integers(1, 5)] * 4))
+def test_any_strides_are_taken(order, steps, shape):
+    """Also those that oneDNN's layouts do not know, where axes interleave."""
+    x = numbers(shape, 0).transpose(order)[tuple(slice(None, None, step) for step in steps)]
+    numpy.testing.assert_array_equal(arrays.canonical(x), x)
+    numpy.testing.assert_array_equal(arrays.in_order(x), x)
+
+
 def test_same_numbers_in_used_memory():
     x = numbers((2, 3, 4, 5), 0)
     numpy.testing.assert_array_equal(arrays.canonical(x), x)

@@ -94,15 +94,30 @@ def _reorder(shape: Shape, source: Shape, from_type: Type, target: Shape, to_typ
     )
 
 
+def _places(array: numpy.ndarray) -> Shape | None:
+    """Return the strides in elements, or None where oneDNN would not take them.
+
+    Sorted, each stride must be at least the one before times its axis's length: axes neither overlap nor
+    interleave. An axis of length 1 may be placed anywhere.
+    """
+    reach, strides = 1, {}
+    axes = [axis for axis in range(array.ndim) if array.shape[axis] > 1]
+    for step, axis in sorted((array.strides[axis], axis) for axis in axes):
+        strides[axis], rest = divmod(step, array.itemsize)
+        if rest or strides[axis] < reach:
+            return None
+        reach = strides[axis] * array.shape[axis]
+    return tuple(strides.get(axis, reach) for axis in range(array.ndim))
+
+
 def _copy(array: numpy.ndarray, target: numpy.ndarray) -> None:
     """Copy between arrays of one shape, of any two of oneDNN's types and any strides."""
-    size = array.itemsize
-    steps = [stride for stride, n in zip(array.strides, array.shape, strict=True) if n > 1]
-    if any(step <= 0 or step % size for step in steps):
-        array = array.copy()
-    places = [tuple(max(stride // each.itemsize, 1) for stride in each.strides) for each in (array, target)]
     types = type_of(array.dtype), type_of(target.dtype)
-    _reorder(array.shape, places[0], types[0], places[1], types[1])(address(array), address(target))
+    source, places = _places(array), _places(target)
+    if source is None or places is None:
+        target[...] = array
+    else:
+        _reorder(array.shape, source, types[0], places, types[1])(address(array), address(target))
 
 
 def canonical(array: numpy.ndarray, dtype: Any = None) -> numpy.ndarray:

@@ -84,6 +84,26 @@ class _Case(NamedTuple):
         return tuple(dimensions(pair) for pair in (g.stride, gaps, g.pad_begin, g.pad_end))
 
 
+def _skips(weights: Shape, geometry: Geometry) -> bool:
+    """Whether the kernel is one pixel, and there are pixels that it skips, but none outside the image.
+
+    Such a convolution is done without a stride, on the pixels that count. For the gradient of its weights,
+    oneDNN 3.2 (jit_1x1:avx2) writes past its scratch memory, which ends in crashes and endless loops.
+    """
+    return (
+        tuple(weights[2:]) == (1, 1)
+        and max(geometry.stride) > 1
+        and geometry.pad_begin == (0, 0)
+        and max(geometry.pad_end) <= 0
+    )
+
+
+def _counting(x: numpy.ndarray, y: Shape, geometry: Geometry) -> tuple[numpy.ndarray, Geometry]:
+    """Return the pixels that count where `_skips` says so, as a view, and the geometry without a stride."""
+    (sy, sx), (height, width) = geometry.stride, y[2:]
+    return x[:, :, : sy * height : sy, : sx * width : sx], Geometry(groups=geometry.groups)
+
+
 @cached
 def _forward(case: _Case, bias: bool, relu: bool) -> tuple[Primitive, Weights]:
     x, weights, y = case.layouts()
@@ -156,6 +176,8 @@ def forward(
     x is float32 or bfloat16, and so is the result; weights and bias are float32. `relu` clips the result at
     zero, and turns NaN into zero.
     """
+    if _skips(weights.shape, geometry):
+        x, geometry = _counting(x, y_shape, geometry)
     x, weights = canonical(x), numpy.ascontiguousarray(weights)
     bias = None if bias is None else numpy.ascontiguousarray(bias)
     case = _Case(x.shape, weights.shape, y_shape, geometry, type_of(x.dtype))
@@ -171,6 +193,12 @@ def backward_data(
     weights: numpy.ndarray, gy: numpy.ndarray, x_shape: Shape, geometry: Geometry
 ) -> numpy.ndarray:
     """Return the gradient of the input of a convolution, of shape `x_shape` and gy's type."""
+    if _skips(weights.shape, geometry):
+        gx = arrays.empty(x_shape, gy.dtype)
+        gx[...] = 0
+        counting, geometry = _counting(gx, gy.shape, geometry)
+        counting[...] = backward_data(weights, gy, counting.shape, geometry)
+        return gx
     weights, gy = numpy.ascontiguousarray(weights), canonical(gy)
     case = _Case(x_shape, weights.shape, gy.shape, geometry, type_of(gy.dtype))
     if winograd.suits(case.x, case.weights, case.geometry, case.type):
@@ -185,6 +213,8 @@ def backward_weights(
     x: numpy.ndarray, gy: numpy.ndarray, w_shape: Shape, geometry: Geometry, bias: bool = False
 ) -> tuple[numpy.ndarray, numpy.ndarray | None]:
     """Return the gradients of the weights, of shape `w_shape`, and where asked for of the bias: float32."""
+    if _skips(w_shape, geometry):
+        x, geometry = _counting(x, gy.shape, geometry)
     x, gy = canonical(x), canonical(gy)
     case = _Case(x.shape, w_shape, gy.shape, geometry, type_of(x.dtype))
     if winograd.suits(case.x, case.weights, case.geometry, case.type):

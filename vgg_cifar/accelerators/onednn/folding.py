@@ -24,7 +24,7 @@ def folded(conv: Any, bn: Any) -> tuple[Array, Array | None]:
 def rectified_convolution(
     conv: Any, bn: Any, x: Array, dtype: Any, slope: float, shortcut: Array | None
 ) -> chainer.Variable:
-    """Return relu(bn(conv(x)) + shortcut) in `dtype`, float32 or bfloat16; see functions.convolution."""
+    """Return relu(bn(conv(x)) + shortcut) in `dtype`, float32 or bfloat16; see layers.convolution."""
     weights, bias = folded(conv, bn)
     stride, pad, dilate = map(convolution.pair, (conv.stride, conv.pad, conv.dilate))
     y_shape, geometry = convolution.moved(x.shape, weights.shape, stride, pad, dilate, conv.groups)

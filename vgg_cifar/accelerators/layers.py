@@ -2,10 +2,10 @@
 
 A network calls these with its links, and knows nothing of accelerators::
 
-    h = functions.convolution(self.conv1_1, self.bn1_1, x)             # relu(bn(conv(x)))
-    h = functions.convolution(self.conv1_2, self.bn1_2, h, shortcut=h)  # relu(bn(conv(h)) + h)
-    h = functions.dropout(functions.max_pooling(h), 0.4)
-    y = functions.linear(self.fc4, h)
+    h = layers.convolution(self.conv1_1, self.bn1_1, x)             # relu(bn(conv(x)))
+    h = layers.convolution(self.conv1_2, self.bn1_2, h, shortcut=h)  # relu(bn(conv(h)) + h)
+    h = layers.dropout(layers.max_pooling(h), 0.4)
+    y = layers.linear(self.fc4, h)
 
 With `using_compute('bfloat16')`, convolutions and linear layers multiply bfloat16 and add up float32, and
 what lies between convolutions is bfloat16; parameters, statistics and what linear layers return stay float32.

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vgg_cifar.accelerators import functions, onednn
+from vgg_cifar.accelerators import layers, onednn
 from vgg_cifar.accelerators.onednn import library
 from vgg_cifar.errors import InputError
 
@@ -80,7 +80,7 @@ def test_convolution(shape, n_out, moves, batch_norm, nobias, seed):
     x = numbers(shape, seed + 9)
     averages = []
     found = []
-    for layer, use_ideep in ((plainly, 'never'), (functions.convolution, 'auto')):
+    for layer, use_ideep in ((plainly, 'never'), (layers.convolution, 'auto')):
         if bn:
             bn.avg_mean[...], bn.avg_var[...] = 0, 1
         with chainer.using_config('use_ideep', use_ideep):
@@ -109,9 +109,9 @@ def test_leaky_convolution_with_a_shortcut(channels, slope, shortcut, batch_norm
     with chainer.using_config('train', train):
         with chainer.using_config('use_ideep', 'never'):
             wanted = run(lambda x: layer(plainly, x), x, owners)
-        agree(wanted, run(lambda x: layer(functions.convolution, x), x, owners), tolerance=2e-3)
+        agree(wanted, run(lambda x: layer(layers.convolution, x), x, owners), tolerance=2e-3)
         with chainer.no_backprop_mode():
-            agree(wanted[:1], [layer(functions.convolution, x).array], tolerance=2e-3)
+            agree(wanted[:1], [layer(layers.convolution, x).array], tolerance=2e-3)
 
 
 @some
@@ -121,7 +121,7 @@ def test_convolution_in_groups(groups, per_group, out_per_group, seed):
     x = numbers((2, groups * per_group, 6, 5), seed)
     with chainer.using_config('use_ideep', 'never'):
         wanted = run(lambda x: plainly(conv, None, x), x, [conv])
-    agree(wanted, run(lambda x: functions.convolution(conv, None, x), x, [conv]))
+    agree(wanted, run(lambda x: layers.convolution(conv, None, x), x, [conv]))
 
 
 @some
@@ -134,7 +134,7 @@ def test_convolution_without_a_graph_is_one_convolution(batch_norm, nobias, seed
     with chainer.using_config('train', False), chainer.no_backprop_mode():
         with chainer.using_config('use_ideep', 'never'):
             wanted = plainly(conv, bn, x)
-        found = functions.convolution(conv, bn, x)
+        found = layers.convolution(conv, bn, x)
     agree([wanted.array], [found.array])
     assert found.creator is None
 
@@ -143,7 +143,7 @@ def test_convolution_without_a_graph_is_one_convolution(batch_norm, nobias, seed
 @given(st.sampled_from(['max', 'average']), st.integers(1, 3), st.integers(1, 3), st.integers(0, 1), seeds)
 def test_pooling(kind, size, stride, pad, seed):
     x = numbers((2, 5, 8, 9), seed)
-    ours = {'max': functions.max_pooling, 'average': functions.average_pooling}[kind]
+    ours = {'max': layers.max_pooling, 'average': layers.average_pooling}[kind]
 
     def chainers(x):
         if kind == 'max':
@@ -162,28 +162,28 @@ def test_linear(shape, nobias, seed):
     x = numbers(shape, seed)
     with chainer.using_config('use_ideep', 'never'):
         wanted = run(link, x, [link])
-    agree(wanted, run(lambda x: functions.linear(link, x), x, [link]))
+    agree(wanted, run(lambda x: layers.linear(link, x), x, [link]))
 
 
 @pytest.mark.parametrize('ratio', [0.1, 0.4, 0.9, 0.99])
 def test_dropout(ratio):
     x = numbers((50, 40, 10, 10), 0)
     numpy.random.seed(3)
-    y, gx = run(lambda x: functions.dropout(x, ratio), x, [])
+    y, gx = run(lambda x: layers.dropout(x, ratio), x, [])
     kept = y != 0
     assert abs(kept.mean() - (1 - ratio)) < 4 * numpy.sqrt(ratio * (1 - ratio) / x.size)
     numpy.testing.assert_allclose(y[kept], x[kept] / numpy.float32(1 - ratio), rtol=1e-5)
     numpy.testing.assert_allclose(gx, numbers(x.shape, 1) * kept / numpy.float32(1 - ratio), rtol=1e-5)
     numpy.random.seed(3)
-    numpy.testing.assert_array_equal(functions.dropout(x, ratio).array, y)
-    assert (functions.dropout(x, ratio).array != y).any()
+    numpy.testing.assert_array_equal(layers.dropout(x, ratio).array, y)
+    assert (layers.dropout(x, ratio).array != y).any()
 
 
 def test_dropout_of_nothing_and_of_too_much():
     x = numbers((2, 3), 0)
-    numpy.testing.assert_array_equal(functions.dropout(x, 0).array, x)
+    numpy.testing.assert_array_equal(layers.dropout(x, 0).array, x)
     with pytest.raises(ValueError, match='ratio is 1'):
-        functions.dropout(x, 1)
+        layers.dropout(x, 1)
 
 
 @pytest.mark.parametrize('batch_norm', [True, False])
@@ -195,8 +195,8 @@ def test_numerical_gradients(batch_norm):
     x, gy = numbers((3, 2, 6, 6), 5), numbers((3, 2), 1)
 
     def network(x):
-        h = functions.average_pooling(functions.convolution(conv, bn, x))
-        return functions.linear(fc, functions.max_pooling(h, 1))
+        h = layers.average_pooling(layers.convolution(conv, bn, x))
+        return layers.linear(fc, layers.max_pooling(h, 1))
 
     gradients = run(network, x, owners)[1:]
     arrays = [x, *(param.array for owner in owners for param in owner.params())]
@@ -223,9 +223,9 @@ def test_second_derivatives(slope):
     for use_ideep in ('never', 'auto'):
         with chainer.using_config('use_ideep', use_ideep):
             x = chainer.Variable(numbers((4, 2, 6, 6), 5))
-            h = functions.convolution(conv, bn, x, slope)
-            h = functions.convolution(residual, None, h, slope, shortcut=h)
-            y = F.sum(functions.max_pooling(h) ** 2)
+            h = layers.convolution(conv, bn, x, slope)
+            h = layers.convolution(residual, None, h, slope, shortcut=h)
+            y = F.sum(layers.max_pooling(h) ** 2)
             (gx,) = chainer.grad([y], [x], enable_double_backprop=True)
             penalty = F.sum(gx**2)
             conv.cleargrads()
@@ -240,12 +240,12 @@ def test_nan_stays_visible():
     x[0, 0, 0, 0] = numpy.nan
     for batch_norm in (bn, None):
         with chainer.using_config('train', False), chainer.no_backprop_mode():
-            y = functions.max_pooling(functions.convolution(conv, batch_norm, x))
+            y = layers.max_pooling(layers.convolution(conv, batch_norm, x))
             assert numpy.isnan(y.array[0]).any()
             assert not numpy.isnan(y.array[1]).any()
         shortcut = numbers((2, 16, 6, 6), 1)
         for more in ((), (0.1,), (0.0, shortcut), (0.1, shortcut)):
-            assert numpy.isnan(functions.convolution(conv, batch_norm, x, *more).array).any()
+            assert numpy.isnan(layers.convolution(conv, batch_norm, x, *more).array).any()
 
 
 @pytest.mark.parametrize(
@@ -263,7 +263,7 @@ def test_links_out_of_the_ordinary_are_called(change):
     x = numbers((3, 3, 6, 6), 0)
     with chainer.using_config('use_ideep', 'never'):
         wanted = plainly(conv, bn, x).array
-    agree([wanted], [functions.convolution(conv, bn, x).array])
+    agree([wanted], [layers.convolution(conv, bn, x).array])
 
 
 @needs_bfloat16
@@ -275,16 +275,16 @@ def test_bfloat16_is_near_float32(batch_norm):
     owners = [link for link in (conv, bn, residual, residual_bn, fc) if link]
 
     def network(x):
-        h = functions.convolution(conv, bn, x)
-        h = functions.max_pooling(functions.convolution(residual, residual_bn, h, 0.01, shortcut=h))
-        h = functions.average_pooling(functions.dropout(h, 0.2))
-        return functions.linear(fc, h)
+        h = layers.convolution(conv, bn, x)
+        h = layers.max_pooling(layers.convolution(residual, residual_bn, h, 0.01, shortcut=h))
+        h = layers.average_pooling(layers.dropout(h, 0.2))
+        return layers.linear(fc, h)
 
     x = numbers((8, 3, 16, 16), 3)
     found = []
     for compute in ('float32', 'bfloat16'):
         numpy.random.seed(0)
-        with functions.using_compute(compute):
+        with layers.using_compute(compute):
             found.append(run(network, x, owners))
     for want, have in zip(*found, strict=True):
         assert have.dtype == numpy.float32
@@ -299,8 +299,8 @@ def test_bfloat16_without_a_graph():
     found = []
     with chainer.using_config('train', False), chainer.no_backprop_mode():
         for compute in ('float32', 'bfloat16'):
-            with functions.using_compute(compute):
-                found.append(functions.max_pooling(functions.convolution(conv, bn, x)).array)
+            with layers.using_compute(compute):
+                found.append(layers.max_pooling(layers.convolution(conv, bn, x)).array)
     assert found[1].dtype.name == 'bfloat16'
     numpy.testing.assert_allclose(found[1].astype('f'), found[0], atol=0.1, rtol=0.02)
 
@@ -310,14 +310,14 @@ def test_bfloat16_does_without_what_only_float32_has():
     conv, bn = links(3, 8, 3, 0, True)
     other = L.Convolution2D(8, 4, 3)
     other.add_hook(chainer.link_hooks.WeightStandardization())
-    with functions.using_compute('bfloat16'):
-        h = functions.convolution(conv, bn, numbers((3, 3, 8, 8), 0))
-        y = functions.convolution(other, None, h)
+    with layers.using_compute('bfloat16'):
+        h = layers.convolution(conv, bn, numbers((3, 3, 8, 8), 0))
+        y = layers.convolution(other, None, h)
         assert y.dtype == numpy.float32
         F.sum(y).backward()
         assert conv.W.grad.dtype == numpy.float32
         x = chainer.Variable(numbers((3, 3, 8, 8), 0))
-        y = F.sum(functions.linear(L.Linear(8 * 36, 2), functions.convolution(conv, bn, x)))
+        y = F.sum(layers.linear(L.Linear(8 * 36, 2), layers.convolution(conv, bn, x)))
         with pytest.raises(TypeError, match='float32 only'):
             chainer.grad([y], [x], enable_double_backprop=True)
 
@@ -327,22 +327,22 @@ def test_nan_stays_visible_in_bfloat16():
     conv, bn = links(3, 16, 3, 0, True, pad=1)
     x = numbers((2, 3, 6, 6), 0)
     x[0, 0, 0, 0] = numpy.nan
-    with functions.using_compute('bfloat16'):
+    with layers.using_compute('bfloat16'):
         for batch_norm in (bn, None):
-            y = functions.max_pooling(functions.convolution(conv, batch_norm, x))
+            y = layers.max_pooling(layers.convolution(conv, batch_norm, x))
             assert numpy.isnan(y.array.astype('f')).any()
 
 
 def test_bfloat16_is_refused_where_the_machine_has_none(monkeypatch):
     with chainer.using_config('use_ideep', 'never'), pytest.raises(InputError, match='needs oneDNN'):
-        functions.check_compute('bfloat16')
+        layers.check_compute('bfloat16')
     with pytest.raises(InputError, match="compute is 'half'"):
-        functions.check_compute('half')
+        layers.check_compute('half')
     if has_bfloat16():
         monkeypatch.setattr(library.Library, 'has_bfloat16', property(lambda self: False))
         with (
             pytest.raises(InputError, match='needs a CPU with AVX-512 bf16'),
-            functions.using_compute('bfloat16'),
+            layers.using_compute('bfloat16'),
         ):
             pass
 
@@ -352,14 +352,14 @@ def test_same_seed_same_bits():
     fc = L.Linear(32 * 64, 5)
     x = numbers((64, 3, 16, 16), 3)
     for compute in ('float32', 'bfloat16') if has_bfloat16() else ('float32',):
-        with functions.using_compute(compute) if has_bfloat16() else contextlib.nullcontext():
+        with layers.using_compute(compute) if has_bfloat16() else contextlib.nullcontext():
             runs = []
             for _ in range(2):
                 numpy.random.seed(0)
 
                 def network(x):
-                    h = functions.dropout(functions.max_pooling(functions.convolution(conv, bn, x)), 0.4)
-                    return functions.linear(fc, h)
+                    h = layers.dropout(layers.max_pooling(layers.convolution(conv, bn, x)), 0.4)
+                    return layers.linear(fc, h)
 
                 runs.append(run(network, x, [conv, bn, fc]))
         for a, b in zip(*runs, strict=True):
