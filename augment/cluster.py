@@ -29,7 +29,7 @@ from augment.journal import Journal, is_open, stamp
 from augment.layout import Layout, layout
 from augment.pipeline import Paths, Summary, refuse_as_output, require_writable
 from augment.recipe import Recipe
-from augment.source import Source, open_source
+from vgg_cifar.data_file import DataFile, open_data_file
 from vgg_cifar.errors import InputError, InUse, WorkFailed, first_line
 from vgg_cifar.progress import progress
 from vgg_cifar.stop_signals import StopSignals
@@ -110,12 +110,12 @@ def augment(
     folder = paths.out.with_name(f'{paths.out.name}.shards')
     left = f'{folder} holds what is done, the same command goes on'
     with StopSignals(left) as signals, signals.raised(), contextlib.ExitStack() as stack:
-        opened = open_source(Path(source).absolute())
-        stack.enter_context(opened.file)
+        opened = stack.enter_context(open_data_file(Path(source).absolute()))
         _refuse_as_output(opened, paths, folder)
-        rows = len(opened.images)
-        recipe.check_images(opened.images.dtype, f'{source}: X_train')
-        image_bytes = numpy.dtype(recipe.dtype).itemsize * math.prod(opened.images.shape[1:])
+        images = opened.images['train']
+        rows = len(images)
+        recipe.check_images(images)
+        image_bytes = numpy.dtype(recipe.dtype).itemsize * math.prod(images.shape[1:])
         sizes = layout(rows, len(recipe.names), image_bytes)
         client = stack.enter_context(_connect(scheduler))
 
@@ -237,9 +237,8 @@ def _check_source(job: Job) -> None:
 @functools.lru_cache(maxsize=8)
 def _sha256(path: Path, stamps: str) -> str:
     """Return a source's checksum; `stamps` tells what it was computed of from what it has become."""
-    source = open_source(path)
-    with source.file:
-        return source.sha256()
+    with open_data_file(path) as source:
+        return provenance.sha256(source.files)
 
 
 @contextlib.contextmanager
@@ -265,7 +264,7 @@ def _count_constant(shard: Path, recipe: Recipe) -> int:
     return count
 
 
-def _refuse_as_output(source: Source, paths: Paths, folder: Path) -> None:
+def _refuse_as_output(source: DataFile, paths: Paths, folder: Path) -> None:
     refuse_as_output(source.files, paths)
     for path in source.files:
         if folder in path.resolve().parents:

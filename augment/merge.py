@@ -13,11 +13,11 @@ import numpy
 from augment import skeleton
 from augment.layout import PAGE_BYTES, Layout
 from augment.pipeline import Paths, refuse_as_output, require_writable
-from augment.source import opened as open_hdf5
 from augment.targets import Target
 from augment.workers import in_threads
 from vgg_cifar.errors import InputError, first_line
 from vgg_cifar.free_space import require_disk, reserve
+from vgg_cifar.hdf5_file import opened
 from vgg_cifar.stop_signals import StopSignals
 
 # What shards of one job have in common.
@@ -111,7 +111,7 @@ def join(
 
 
 def _open(path: Path, stack: contextlib.ExitStack) -> _Shard:
-    file = stack.enter_context(open_hdf5(path))
+    file = stack.enter_context(opened(path))
     try:
         start, stop = (int(row) for row in file.attrs['augment_rows'])
         copies = len(file.attrs['augment_copies'])

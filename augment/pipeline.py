@@ -17,11 +17,12 @@ from augment.device import Apply, applier
 from augment.journal import Journal, stamp
 from augment.layout import Layout, layout
 from augment.recipe import Recipe
-from augment.source import Source, open_source, read_images
 from augment.targets import CompressedTarget, Target, assemble
 from augment.workers import in_threads
+from vgg_cifar.data_file import DataFile, open_data_file, read_images
 from vgg_cifar.errors import InputError, first_line
 from vgg_cifar.free_space import require_disk, reserve
+from vgg_cifar.hdf5_file import Rows
 from vgg_cifar.progress import progress
 from vgg_cifar.stop_signals import StopSignals
 
@@ -94,13 +95,13 @@ def augment(
     require_writable(Path(out), overwrite or paths.journal.exists())
     left = f'{paths.partial} holds what is done, the same command goes on'
     with StopSignals(left) as signals, signals.raised(), contextlib.ExitStack() as stack:
-        opened = open_source(Path(source))
-        stack.enter_context(opened.file)
+        opened = stack.enter_context(open_data_file(Path(source)))
+        images = opened.images['train']
         refuse_as_output(opened.files, paths)
-        part = _part(opened, rows)
-        recipe.check_images(opened.images.dtype, f'{source}: X_train')
+        part = _part(images, rows)
+        recipe.check_images(images)
         apply = applier(recipe, device)
-        image_bytes = numpy.dtype(recipe.dtype).itemsize * math.prod(opened.images.shape[1:])
+        image_bytes = numpy.dtype(recipe.dtype).itemsize * math.prod(images.shape[1:])
         sizes = layout(part.stop - part.start, len(recipe.names), image_bytes)
         identity = provenance.identity(opened, part, recipe, sizes, source_sha256)
         attributes = provenance.attributes(opened, identity, recipe, command)
@@ -166,7 +167,7 @@ def refuse_as_output(read: Iterable[Path], paths: Paths) -> None:
 class _Job:
     """One output on its way. At any moment it may be killed, and the next one goes on."""
 
-    source: Source
+    source: DataFile
     part: slice
     recipe: Recipe
     sizes: Layout
@@ -203,7 +204,9 @@ class _Job:
         if self.recipe.gzip:
             self.paths.partial.touch()
         else:
-            row_bytes = numpy.dtype(self.recipe.dtype).itemsize * math.prod(self.source.images.shape[1:])
+            row_bytes = numpy.dtype(self.recipe.dtype).itemsize * math.prod(
+                self.source.images['train'].shape[1:]
+            )
             self._create_skeleton(attributes, 0, row_bytes * self.sizes.rows * self.sizes.copies)
             reserve(self.paths.new, self.paths.new.stat().st_size)
             self.paths.new.replace(self.paths.partial)
@@ -242,15 +245,16 @@ class _Job:
 
     def _task(self, apply: Apply, target: Target) -> Callable[[int], list[int]]:
         """Return what computes and writes a block, with memory of its own, and returns the journal's line."""
-        space = target.space(self.source.images.shape[1:], self.recipe.dtype)
+        images = self.source.images['train']
+        space = target.space(images.shape[1:], self.recipe.dtype)
 
         def task(number: int) -> list[int]:
             rows = self.sizes.block_rows(number)
             there = slice(self.part.start + rows.start, self.part.start + rows.stop)
-            x = read_images(self.source.images, there, self.source.path)
+            x = read_images(images, there.start, there.stop)
             constant = 0
             if 'normalize' in self.recipe.copies:
-                constant = _count_constant(x, there.start, self.source.path)
+                constant = _count_constant(x, there.start, images.what)
             count = len(x) * self.sizes.copies
             apply(x, space[:count])
             return [number, constant, *target.write(number, space, count)]
@@ -309,7 +313,7 @@ class _Job:
             raise
 
 
-def _count_constant(x: numpy.ndarray, first_row: int, path: Path) -> int:
+def _count_constant(x: numpy.ndarray, first_row: int, what: str) -> int:
     """Return how many images are of one value. Raises InputError where float32 cannot hold a difference."""
     flat = x.reshape(len(x), -1)
     with numpy.errstate(over='ignore'):
@@ -317,17 +321,17 @@ def _count_constant(x: numpy.ndarray, first_row: int, path: Path) -> int:
     if not numpy.isfinite(extent).all():
         row = first_row + int(numpy.argmin(numpy.isfinite(extent)))
         raise InputError(
-            f'{path}: X_train: row {row} spans more than float32 can hold, which normalize needs; scale it'
+            f'{what}: row {row} spans more than float32 can hold, which normalize needs; scale it'
         )
     return int(numpy.count_nonzero(extent == 0))
 
 
-def _part(source: Source, rows: tuple[int | None, int | None]) -> slice:
-    count = len(source.images)
+def _part(images: Rows, rows: tuple[int | None, int | None]) -> slice:
+    count = len(images)
     start, stop = rows[0] or 0, count if rows[1] is None else rows[1]
     if not 0 <= start < stop <= count:
         raise InputError(
-            f'{source.path}: X_train: rows {start} to {stop} asked for, expected 0 <= A < B <= {count}; '
+            f'{images.what}: rows {start} to {stop} asked for, expected 0 <= A < B <= {count}; '
             'correct --rows A:B'
         )
     return slice(start, stop)

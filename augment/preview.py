@@ -9,7 +9,7 @@ import PIL.Image
 from matplotlib.figure import Figure
 
 from augment.recipe import Recipe
-from augment.source import open_source, read_images
+from vgg_cifar.data_file import open_data_file, read_images
 from vgg_cifar.errors import InputError
 
 # Side of an image on the sheet, in inches; at 100 dots each pixel of 32 is doubled.
@@ -27,13 +27,11 @@ def preview(source: str | os.PathLike, recipe: Recipe, path: str | os.PathLike, 
     path = Path(path)
     if path.suffix.lower() != '.png':
         raise InputError(f'{path}: found the ending {path.suffix!r}, expected .png; only PNG is drawn')
-    opened = open_source(Path(source))
-    with opened.file:
-        count = len(opened.images)
-        rows = sorted({count * i // images for i in range(images)})
-        x = numpy.concatenate([read_images(opened.images, slice(row, row + 1), opened.path) for row in rows])
-        labels = opened.file['Y_train'][:].reshape(-1)[rows]
-        names = [str(name) for name in opened.file.attrs.get('class_names', ())]
+    with open_data_file(Path(source)) as opened:
+        train, labels = opened.images['train'], opened.labels['train']
+        rows = sorted({len(train) * i // images for i in range(images)})
+        x = numpy.concatenate([read_images(train, row, row + 1) for row in rows])
+        names = [opened.class_names[labels.read(row, row + 1).item()] for row in rows]
     copies = recipe.apply(x).reshape(len(x), len(recipe.names), *x.shape[1:])
     columns = recipe.names
     if 'original' not in columns:
@@ -54,9 +52,7 @@ def preview(source: str | os.PathLike, recipe: Recipe, path: str | os.PathLike, 
             axes.set_frame_on(False)
             if i == 0:
                 axes.set_title(name.replace('rotate ', '') + ('°' if 'rotate' in name else ''), fontsize=8)
-        label = int(labels[i])
-        text = names[label] if 0 <= label < len(names) else str(label)
-        grid[i, 0].set_ylabel(f'row {row}\n{text}', rotation=0, ha='right', va='center', fontsize=8)
+        grid[i, 0].set_ylabel(f'row {row}\n{names[i]}', rotation=0, ha='right', va='center', fontsize=8)
     figure.suptitle(f'{opened.path.name}: training images and their copies', fontsize=9)
     picture = io.BytesIO()
     figure.savefig(picture, format='png')

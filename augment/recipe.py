@@ -7,6 +7,7 @@ import numpy
 
 from augment import transforms
 from vgg_cifar.errors import InputError
+from vgg_cifar.hdf5_file import Rows
 
 
 @dataclass(frozen=True)
@@ -52,10 +53,12 @@ class Recipe:
         turned = [] if self.rotate is None else transforms.angles(self.rotate)
         return [*self.copies, *(f'rotate {angle:g}' for angle in turned)]
 
-    def check_images(self, dtype: numpy.dtype, name: str) -> None:
-        """Raise InputError, naming `name`, where images of `dtype` cannot become this recipe's type."""
-        if self.dtype == 'uint8' and dtype != numpy.uint8:
-            raise InputError(f'{name}: found {dtype}, expected uint8 for --dtype uint8; leave that out')
+    def check_images(self, images: Rows) -> None:
+        """Raise InputError where images cannot become this recipe's type."""
+        if self.dtype == 'uint8' and images.dtype != numpy.uint8:
+            raise InputError(
+                f'{images.what}: found {images.dtype}, expected uint8 for --dtype uint8; leave that out'
+            )
 
     def apply(self, x: Any, out: Any = None) -> Any:
         """Return the copies of the batch x (N, C, H, W) as (N * copies, C, H, W), in `out` if given."""

@@ -1,5 +1,6 @@
 """The output file with all that it holds but the values of X_train."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +9,10 @@ import numpy
 
 from augment.layout import Layout, layout
 from augment.recipe import Recipe
-from augment.source import IMAGES, Source, read_images
+from vgg_cifar.data_file import DataFile, image_dtype, read_images
 from vgg_cifar.errors import InputError, first_line
+from vgg_cifar.foreign_text import shown
+from vgg_cifar.hdf5_file import Rows
 
 # Labels, and images that are only passed on, go through memory in pieces of this size.
 PIECE_BYTES = 8 * 2**20
@@ -22,7 +25,7 @@ STALE = ('sha256',)
 
 
 def create(
-    path: Path, source: Source, rows: slice, recipe: Recipe, sizes: Layout, provenance: dict[str, Any]
+    path: Path, source: DataFile, rows: slice, recipe: Recipe, sizes: Layout, provenance: dict[str, Any]
 ) -> None:
     """Write the output file for `rows` of the source, its X_train without values.
 
@@ -37,28 +40,26 @@ def create(
     with h5py.File(
         path, 'w', libver=('v110', 'v110'), alignment_threshold=2**16, alignment_interval=4096
     ) as out:
-        shape = (sizes.rows * sizes.copies, *source.images.shape[1:])
+        shape = (sizes.rows * sizes.copies, *source.images['train'].shape[1:])
         create_images(out, 'X_train', shape, recipe.dtype, sizes.chunk, recipe.gzip)
-        copy_attributes(source.images, out['X_train'], source.path)
-        _repeat_labels(source, out, rows, sizes.copies)
+        copy_attributes(source.images['train'], out['X_train'], source.path)
+        _write_labels(source.labels['train'], out, rows, sizes.copies, source.path)
         if rows.start == 0:
-            for name in source.file:
-                if name not in ('X_train', 'Y_train'):
-                    _pass_on(source, out, name, recipe)
+            _pass_on(source, out, recipe)
         copy_attributes(source.file, out, source.path)
         out.attrs.update(provenance)
 
 
-def size(source: Source, rows: slice, recipe: Recipe, sizes: Layout) -> int:
+def size(source: DataFile, rows: slice, recipe: Recipe, sizes: Layout) -> int:
     """Return how many bytes `create` writes at most."""
-    labels = source.file['Y_train'].dtype.itemsize * sizes.rows * sizes.copies
+    labels = source.labels['train'].dtype.itemsize * sizes.rows * sizes.copies
     if rows.start:
         return labels + METADATA_BYTES
-    images = [source.file[name] for name in IMAGES if name in source.file]
-    converted = sum(numpy.dtype(recipe.dtype).itemsize * dataset.size for dataset in images[1:])
+    train, *passed_on = source.images.values()
+    images = sum(_passed_type(each, recipe).itemsize * math.prod(each.shape) for each in passed_on)
     whole = sum(path.stat().st_size for path in source.files)
-    others = max(0, whole - sum(dataset.id.get_storage_size() for dataset in images))
-    return labels + converted + others + METADATA_BYTES
+    others = max(0, whole - sum(each.stored_bytes for each in (train, *passed_on)))
+    return labels + images + others + METADATA_BYTES
 
 
 def first_chunk(path: Path, sizes: Layout) -> int:
@@ -94,47 +95,58 @@ def create_images(
     h5py.h5d.create(out.id, name.encode(), kind, h5py.h5s.create_simple(shape), properties)
 
 
-def _repeat_labels(source: Source, out: h5py.File, rows: slice, copies: int) -> None:
-    labels = source.file['Y_train']
+def _write_labels(labels: Rows, out: h5py.File, rows: slice, copies: int, path: Path) -> None:
     count = rows.stop - rows.start
-    repeated = out.create_dataset('Y_train', (count * copies, *labels.shape[1:]), labels.dtype)
-    copy_attributes(labels, repeated, source.path)
+    repeated = out.create_dataset(labels.name, (count * copies, *labels.shape[1:]), labels.dtype)
+    copy_attributes(labels, repeated, path)
     step = max(1, PIECE_BYTES // (copies * labels.dtype.itemsize))
     for start in range(0, count, step):
         stop = min(count, start + step)
-        try:
-            piece = labels[rows.start + start : rows.start + stop]
-        except (OSError, RuntimeError) as error:
-            raise InputError(
-                f'{source.path}: Y_train: not readable ({first_line(error)}); get or make the file again'
-            ) from error
+        piece = labels.read(rows.start + start, rows.start + stop)
         repeated[start * copies : stop * copies] = numpy.repeat(piece, copies, axis=0)
 
 
-def _pass_on(source: Source, out: h5py.File, name: str, recipe: Recipe) -> None:
-    link = source.file.get(name, getlink=True)
-    if not isinstance(link, h5py.HardLink):
-        out[name] = link
-    elif name not in IMAGES:
+def _pass_on(source: DataFile, out: h5py.File, recipe: Recipe) -> None:
+    """Write all that the source holds but its training part."""
+    for part in source.images:
+        if part != 'train':
+            labels = source.labels[part]
+            _write_labels(labels, out, slice(0, len(labels)), 1, source.path)
+            _write_images(source.images[part], out, recipe, source.path)
+    written = {rows.name for rows in (*source.images.values(), *source.labels.values())}
+    for name in source.file:
+        link = source.file.get(name, getlink=True)
+        if name in written:
+            continue
+        if not isinstance(link, h5py.HardLink):
+            out[name] = link
+            continue
         try:
             source.file.copy(name, out)
         except (OSError, RuntimeError) as error:
             raise InputError(
-                f'{source.path}: {name}: cannot be copied ({first_line(error)}); get or make the file again'
+                f'{source.path}: {shown(name)}: cannot be copied ({first_line(error)}); '
+                'get or make the file again'
             ) from error
-    else:
-        images = source.file[name]
-        dtype = 'uint8' if recipe.dtype == 'uint8' and images.dtype == numpy.uint8 else 'float32'
-        row_bytes = numpy.dtype(dtype).itemsize * int(numpy.prod(images.shape[1:], dtype=int))
-        create_images(out, name, images.shape, dtype, layout(len(images), 1, row_bytes).chunk, recipe.gzip)
-        copy_attributes(images, out[name], source.path)
-        step = max(1, PIECE_BYTES // row_bytes)
-        for start in range(0, len(images), step):
-            rows = slice(start, min(len(images), start + step))
-            out[name][rows] = read_images(images, rows, source.path)
 
 
-def copy_attributes(source: h5py.HLObject, out: h5py.HLObject, path: Path) -> None:
+def _write_images(images: Rows, out: h5py.File, recipe: Recipe, path: Path) -> None:
+    dtype = _passed_type(images, recipe)
+    row_bytes = dtype.itemsize * math.prod(images.shape[1:])
+    create_images(out, images.name, images.shape, dtype, layout(len(images), 1, row_bytes).chunk, recipe.gzip)
+    copy_attributes(images, out[images.name], path)
+    step = max(1, PIECE_BYTES // row_bytes)
+    for start in range(0, len(images), step):
+        stop = min(len(images), start + step)
+        out[images.name][start:stop] = read_images(images, start, stop)
+
+
+def _passed_type(images: Rows, recipe: Recipe) -> numpy.dtype:
+    """Return the type that images are passed on with: on the scale of the copies, and as precise."""
+    return image_dtype(images) if recipe.dtype == 'uint8' else numpy.dtype('float32')
+
+
+def copy_attributes(source: h5py.HLObject | Rows, out: h5py.HLObject, path: Path) -> None:
     """Copy what is still true of the output. Raises InputError, naming `path`, where one cannot be copied."""
     for name in source.attrs:
         if name not in STALE:

@@ -411,7 +411,7 @@ def test_a_copy_of_the_source_will_do_but_no_other_file(job):
 
 def test_a_folder_that_is_not_shared_is_refused(job, monkeypatch):
     with monkeypatch.context() as patched, pytest.raises(InputError, match='install one version'):
-        patched.setattr('augment.provenance.version', lambda package: '0')
+        patched.setattr('augment.provenance.own_version', lambda: '0')
         cluster.check_here(job)
     with monkeypatch.context() as patched, pytest.raises(InputError, match='the lock on it is not seen'):
         patched.setattr('fcntl.flock', lambda *_: None)

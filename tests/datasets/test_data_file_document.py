@@ -28,7 +28,7 @@ def test_the_layout_of_the_first_report_is_accepted(tmp_path):
     path = tmp_path / 'CIFAR10.hdf5'
     with h5py.File(path, 'w') as file:
         for part, n in (('train', 20), ('test', 10)):
-            file.create_dataset(f'X_{part}', (n, 3, 32, 32), 'float32', fillvalue=0.5)
+            file[f'X_{part}'] = numpy.full((n, 3, 32, 32), 0.5, 'float32')
             file[f'Y_{part}'] = numpy.arange(n, dtype='int32') % 10
     data = datasets.load(path)
     assert (data.x_train.shape, data.x_train.dtype) == ((20, 3, 32, 32), numpy.float32)

@@ -4,12 +4,11 @@ from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy
 
-from vgg_cifar.datasets.hdf5_storage import opened
-from vgg_cifar.errors import InputError, first_line
+from vgg_cifar.data_file import image_dtype, read_images
 from vgg_cifar.free_space import require_memory
+from vgg_cifar.hdf5_file import Rows, opened
 
 # What is read at once: large enough that a disk or a network file system is read nearly at full speed.
 UNIT_BYTES = 2**20
@@ -21,25 +20,25 @@ BUFFER_BYTES = 512 * 2**20
 class ImagesOnDisk:
     """Images (N, C, H, W) in an HDF5 file, uint8 or, from any float type, float32; indexed like an array.
 
-    `images[rows]` with an array of row numbers gathers those images; with a slice it reads them. What was
-    read last is kept, in units of whole chunks: gathering in `local_order` reads every unit once an epoch.
+    `images[rows]` takes what an array takes for its first axis: a number, an array of numbers or of truth
+    values, a slice. What was read last is kept, in units of whole chunks: gathering in `local_order` reads
+    every unit once an epoch.
 
     Args:
         path: the file.
-        name: the data set in it, which must have been checked.
+        name: the data set in it, one of images that `data_file` has checked.
 
     """
 
     def __init__(self, path: Path, name: str) -> None:
         self._path = path
         self._name = name
-        self._dataset = opened(path)[name]
-        self.shape: tuple[int, ...] = self._dataset.shape
-        self.dtype = numpy.dtype('uint8' if self._dataset.dtype == numpy.uint8 else 'float32')
+        self._rows = Rows(opened(path), name)
+        self.shape = self._rows.shape
+        self.dtype = image_dtype(self._rows)
         image_bytes = self._image_bytes()
-        chunk = self._dataset.chunks[0] if self._dataset.chunks else 1
-        # Whole chunks: a compressed one would be decompressed again for each piece of it.
-        self.unit = chunk * max(1, round(UNIT_BYTES / (chunk * image_bytes)))
+        # Whole chunks: a compressed one would be unpacked again for each piece of it.
+        self.unit = self._rows.chunk * max(1, round(UNIT_BYTES / (self._rows.chunk * image_bytes)))
         self._capacity = max(2, BUFFER_BYTES // (self.unit * image_bytes))
         self._buffer: numpy.ndarray | None = None
         self._slots: OrderedDict[int, int] = OrderedDict()
@@ -54,12 +53,23 @@ class ImagesOnDisk:
 
     def __getitem__(self, rows: Any) -> numpy.ndarray:
         if isinstance(rows, slice):
-            start, stop, _ = rows.indices(len(self))
-            images = numpy.empty((max(0, stop - start), *self.shape[1:]), self.dtype)
-            read_rows(self._dataset, start, images, self._path)
-            return images
+            rows = range(len(self))[rows]
+            if rows.step == 1 and rows:
+                self._require_memory(len(rows))
+                return read_images(self._rows, rows.start, rows.stop)
         rows = numpy.asarray(rows)
-        require_memory(f'{self._path}: {len(rows)} images', len(rows) * self._image_bytes())
+        if rows.dtype == bool and rows.shape == (len(self),):
+            (rows,) = rows.nonzero()
+        if rows.size and (
+            rows.dtype.kind not in 'iu' or not -len(self) <= rows.min() <= rows.max() < len(self)
+        ):
+            raise IndexError(f'rows {rows.reshape(-1)[:5]} ... of {len(self)} images: no such row numbers')
+        rows = rows.astype(numpy.int64)
+        flat = numpy.where(rows < 0, rows + len(self), rows).reshape(-1)
+        return self._gather(flat).reshape(rows.shape + self.shape[1:])
+
+    def _gather(self, rows: numpy.ndarray) -> numpy.ndarray:
+        self._require_memory(len(rows))
         units = rows // self.unit
         wanted = numpy.unique(units)
         if 0 < len(wanted) <= self._capacity:
@@ -106,31 +116,11 @@ class ImagesOnDisk:
             self._slot_of[oldest] = -1
         start = unit * self.unit
         count = min(self.unit, len(self) - start)
-        read_rows(self._dataset, start, self._buffer[slot * self.unit :][:count], self._path)
+        self._buffer[slot * self.unit :][:count] = read_images(self._rows, start, start + count)
         self._slots[unit] = self._slot_of[unit] = slot
+
+    def _require_memory(self, images: int) -> None:
+        require_memory(f'{self._path}: {images} images', images * self._image_bytes())
 
     def _image_bytes(self) -> int:
         return self.dtype.itemsize * int(numpy.prod(self.shape[1:]))
-
-
-def read_rows(dataset: h5py.Dataset, start: int, out: numpy.ndarray, path: Path) -> None:
-    """Read images from row `start` on into `out`, uint8 or float32.
-
-    Raises InputError where they cannot be read, or are not finite (as float32): the first such row is named.
-    """
-    name = dataset.name[1:]
-    # A float64 beyond float32 becomes inf here, which is what is reported below.
-    with numpy.errstate(over='ignore'):
-        try:
-            out[...] = dataset[start : start + len(out)]
-        except (OSError, RuntimeError) as error:
-            raise InputError(
-                f'{path}: {name}: not readable ({first_line(error)}); get or make the file again'
-            ) from error
-    if out.dtype == numpy.float32:
-        finite = numpy.isfinite(out).all(axis=(1, 2, 3))
-        if not finite.all():
-            raise InputError(
-                f'{path}: {name}: found NaN or infinity (as float32) first in row '
-                f'{start + int(numpy.argmin(finite))}, expected finite numbers; repair or drop that image'
-            )
