@@ -1,15 +1,11 @@
 """The work spread over the workers of a Dask cluster: shards on a file system that all share, then joined."""
 
-import asyncio
 import contextlib
 import functools
-import gc
 import hashlib
 import json
-import logging
 import math
 import os
-import queue
 import shutil
 import socket
 import tempfile
@@ -17,8 +13,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from typing import Any
 
 import h5py
 import numpy
@@ -29,14 +24,11 @@ from augment.journal import Journal, is_open, stamp
 from augment.layout import Layout, layout
 from augment.pipeline import Paths, Summary, refuse_as_output, require_writable
 from augment.recipe import Recipe
+from vgg_cifar.dask_connection import Team, connected
 from vgg_cifar.data_file import DataFile, open_data_file
 from vgg_cifar.errors import InputError, InUse, WorkFailed, first_line
 from vgg_cifar.progress import progress
 from vgg_cifar.stop_signals import StopSignals
-from vgg_cifar.versions import own_version
-
-if TYPE_CHECKING:
-    from distributed import Client, Future
 
 # A shard of this size takes a thread about a second: many are left to share out to the end, and each costs
 # little beside the work. Shards do not depend on the workers, so that another cluster can go on.
@@ -45,7 +37,7 @@ SHARD_BYTES = 64 * 2**20
 # All are open at once while they are joined; most systems allow 1024 open files.
 MOST_SHARDS = 500
 
-SECONDS_TO_CONNECT = 10.0
+# A cluster that has had no workers for so long is given up.
 SECONDS_FOR_WORKERS = 30.0
 
 # Longer than NFS keeps the locks of a host that has died (90 s), and than it hides a new file (60 s).
@@ -117,7 +109,7 @@ def augment(
         recipe.check_images(images)
         image_bytes = numpy.dtype(recipe.dtype).itemsize * math.prod(images.shape[1:])
         sizes = layout(rows, len(recipe.names), image_bytes)
-        client = stack.enter_context(_connect(scheduler))
+        client = stack.enter_context(connected(scheduler))
 
         shards = _cut(sizes, image_bytes)
         identity = provenance.identity(opened, slice(0, rows), recipe, sizes) | {'shards': len(shards)}
@@ -130,8 +122,8 @@ def augment(
         stack.callback(_leave_no_trace, job, paths, journal)
         if fresh or not _is_joined(job, paths, journal):
             _begin(job, paths, journal, fresh, overwrite)
-            _check_workers(client, job)
-            _write_shards(client, job, shards, journal, signals)
+            team = Team(client, functools.partial(_check_worker, job), SECONDS_FOR_WORKERS)
+            _write_shards(team, job, shards, journal, signals)
             client.close()
             _wait_for_files(files)
             merge.join(paths.out, files, True, overwrite, signals, when_written=journal.finish)
@@ -152,11 +144,11 @@ def write_shard(job: Job, rows: slice) -> int:
     shard = job.shard(rows)
     patient_until = time.monotonic() + SECONDS_OF_PATIENCE
     while True:
-        check_here(job)
         try:
-            if shard.exists() and not Paths(shard).journal.exists():
-                return _count_constant(shard, job.recipe)
             with _host_named():
+                check_here(job)
+                if shard.exists() and not Paths(shard).journal.exists():
+                    return _count_constant(shard, job.recipe)
                 return pipeline.augment(
                     job.source,
                     shard,
@@ -178,45 +170,33 @@ def write_shard(job: Job, rows: slice) -> int:
 def check_here(job: Job) -> None:
     """Check that this host can write shards of `job`, and that its client is still waiting for them.
 
-    Raises InputError, naming the host, where it has another version, does not see the same files, or cannot
-    write; and where locks do not reach from the client's host to this one.
+    Raises InputError where it does not see the same files, or cannot write; and where locks do not reach from
+    the client's host to this one.
     """
-    with _host_named():
-        version = own_version()
-        if version != job.identity['version']:
-            raise InputError(
-                f'found vgg-cifar {version}, expected {job.identity["version"]} as here; '
-                'install one version everywhere'
-            )
-        _check_source(job)
-        journal = Paths(job.out).journal
-        try:
-            held = is_open(journal)
-            with tempfile.TemporaryFile(dir=job.folder):
-                pass
-        except FileNotFoundError:
-            raise InputError(
-                f'{job.folder}: not there; write to a folder that all workers share, under one path'
-            ) from None
-        except OSError as error:
-            raise InputError(
-                f'{job.folder}: cannot be written to ({first_line(error)}); allow it, or write elsewhere'
-            ) from None
-        if not held:
-            raise InputError(
-                f'{journal}: the lock on it is not seen; write to a file system whose locks reach all hosts'
-            )
+    _check_source(job)
+    journal = Paths(job.out).journal
+    try:
+        held = is_open(journal)
+        with tempfile.TemporaryFile(dir=job.folder):
+            pass
+    except FileNotFoundError:
+        raise InputError(
+            f'{job.folder}: not there; write to a folder that all workers share, under one path'
+        ) from None
+    except OSError as error:
+        raise InputError(
+            f'{job.folder}: cannot be written to ({first_line(error)}); allow it, or write elsewhere'
+        ) from None
+    if not held:
+        raise InputError(
+            f'{journal}: the lock on it is not seen; write to a file system whose locks reach all hosts'
+        )
 
 
-async def _check_host(job: Job) -> None:
-    """Check in a thread of its own: this runs where the worker answers the scheduler."""
-
-    def check() -> None:
-        check_here(job)
-        with _host_named():
-            applier(job.recipe, job.device)
-
-    await asyncio.to_thread(check)
+def _check_worker(job: Job, worker: Any) -> None:
+    """Raise InputError where a worker cannot take part."""
+    check_here(job)
+    applier(job.recipe, job.device)
 
 
 def _check_source(job: Job) -> None:
@@ -271,37 +251,6 @@ def _refuse_as_output(source: DataFile, paths: Paths, folder: Path) -> None:
             raise InputError(f'{path}: lies in {folder}, which is for shards only; move it')
 
 
-def _connect(scheduler: str) -> 'Client':
-    try:
-        import distributed
-    except ImportError:
-        raise InputError('--scheduler: Dask is not installed; pip install "vgg-cifar[distributed]"') from None
-    # What it would log at length is told in one line here.
-    for name in ('distributed', 'distributed.client'):
-        logging.getLogger(name).setLevel(logging.CRITICAL)
-    client, failure = None, ''
-    try:
-        client = distributed.Client(scheduler, timeout=SECONDS_TO_CONNECT, set_as_default=False)
-    except (OSError, ValueError, asyncio.TimeoutError) as error:
-        failure = first_line(error)
-    if client is None:
-        # A client that did not connect closes itself when it is collected. That must not come in the thread
-        # of the next client as it starts, where it would wait for itself.
-        gc.collect()
-        raise InputError(
-            f'--scheduler {scheduler}: not reachable ({failure}); '
-            'start one with `dask scheduler`, or correct the address'
-        )
-    try:
-        client.wait_for_workers(1, timeout=SECONDS_FOR_WORKERS)
-    except (OSError, asyncio.TimeoutError):
-        client.close()
-        raise InputError(
-            f'--scheduler {scheduler}: has no workers; start some with `dask worker {scheduler}`'
-        ) from None
-    return client
-
-
 def _cut(sizes: Layout, image_bytes: int) -> list[slice]:
     """Return the rows of each shard: whole blocks, and so whole chunks, of the file to be."""
     block_bytes = sizes.block_images * image_bytes
@@ -351,81 +300,25 @@ def _leave_no_trace(job: Job, paths: Paths, journal: Journal) -> None:
         journal.delete()
 
 
-def _check_workers(client: 'Client', job: Job) -> None:
-    """Raise InputError where a host of the cluster cannot take part: asked of one worker on each."""
-    hosts = {urlsplit(address).hostname: address for address in client.nthreads()}
-    answers = client.run(_check_host, job, workers=[*hosts.values()], on_error='return')
-    for address, answer in answers.items():
-        if isinstance(answer, InputError):
-            raise answer
-        if isinstance(answer, BaseException):
-            raise InputError(
-                f'worker at {address}: {first_line(answer)}; is vgg-cifar installed there, in this version?'
-            )
-
-
-def _write_shards(
-    client: 'Client', job: Job, shards: list[slice], journal: Journal, signals: StopSignals
-) -> None:
+def _write_shards(team: Team, job: Job, shards: list[slice], journal: Journal, signals: StopSignals) -> None:
     """Have all shards written that are not there, and note each in the journal."""
-    done = {number for number in journal.done if job.shard(shards[number]).exists()}
-    todo = [number for number in range(len(shards)) if number not in done]
-    ready_rows = sum(shards[number].stop - shards[number].start for number in done)
-    bar = progress(shards[-1].stop, 'images', initial=ready_rows)
-    ready: queue.SimpleQueue[Any] = queue.SimpleQueue()
-    try:
-        with signals.sent_to(ready):
-            numbers = {}
-            for number in todo:
-                future = client.submit(write_shard, job, shards[number], retries=RETRIES, pure=False)
-                numbers[future] = number
-                future.add_done_callback(ready.put)
-            for _ in todo:
-                future = _next_of(ready, client)
-                rows = shards[numbers[future]]
-                journal.add([[numbers[future], _result(future, rows)]])
-                bar.update(rows.stop - rows.start)
-    finally:
-        bar.close()
-
-
-def _next_of(ready: 'queue.SimpleQueue[Any]', client: 'Client') -> 'Future':
-    """Return the next future that is done; raise what a signal has put there, or that no worker is left."""
-    last_seen = time.monotonic()
-    while True:
-        try:
-            result = ready.get(timeout=SECONDS_FOR_WORKERS / 10)
-        except queue.Empty:
-            if _has_workers(client):
-                last_seen = time.monotonic()
-            elif time.monotonic() - last_seen > SECONDS_FOR_WORKERS:
+    numbers = {rows.start: number for number, rows in enumerate(shards)}
+    done = [number for number in journal.done if job.shard(shards[number]).exists()]
+    todo = [rows for rows in shards if numbers[rows.start] not in done]
+    ready = sum(shards[number].stop - shards[number].start for number in done)
+    bar = progress(shards[-1].stop, 'images', initial=ready)
+    answers = team.answers(functools.partial(write_shard, job), todo, signals, retries=RETRIES)
+    with contextlib.closing(bar), contextlib.closing(answers):
+        for rows, answer in answers:
+            if isinstance(answer, InputError):
+                raise answer
+            if isinstance(answer, Exception):
                 raise WorkFailed(
-                    'no worker of the cluster is left; start some, and the same command goes on'
-                ) from None
-            continue
-        if isinstance(result, BaseException):
-            raise result
-        return result
-
-
-def _has_workers(client: 'Client') -> bool:
-    try:
-        return bool(client.nthreads())
-    except OSError:
-        return False
-
-
-def _result(future: 'Future', rows: slice) -> int:
-    try:
-        return future.result()
-    except InputError:
-        raise
-    # Dask hands out whatever the task has raised, and errors of its own where a worker or it itself is lost.
-    except (Exception, asyncio.CancelledError) as error:
-        raise WorkFailed(
-            f'rows {rows.start} to {rows.stop - 1}: {type(error).__name__}: {first_line(error)}; '
-            'finished shards stay, the same command goes on'
-        ) from error
+                    f'rows {rows.start} to {rows.stop - 1}: {type(answer).__name__}: {first_line(answer)}; '
+                    'finished shards stay, the same command goes on'
+                )
+            journal.add([[numbers[rows.start], answer]])
+            bar.update(rows.stop - rows.start)
 
 
 def _wait_for_files(paths: list[Path]) -> None:

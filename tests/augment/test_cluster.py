@@ -22,6 +22,7 @@ from augment.journal import Journal, stamp
 from augment.pipeline import Paths
 from augment.provenance import version
 from augment.recipe import Recipe
+from vgg_cifar import dask_connection
 from vgg_cifar.errors import InputError, InUse, WorkFailed
 
 BLOCK = 16 * 4 * 768
@@ -288,15 +289,15 @@ def test_a_source_that_a_worker_does_not_see_is_one_line(source, tmp_path, two_w
 
 
 def test_what_cannot_begin_is_one_line(source, tmp_path, processes, monkeypatch, capsys):
-    monkeypatch.setattr(cluster, 'SECONDS_TO_CONNECT', 0.5)
+    monkeypatch.setattr(dask_connection, 'SECONDS_TO_CONNECT', 0.5)
     monkeypatch.setattr(cluster, 'SECONDS_FOR_WORKERS', 0.5)
     arguments = [str(source), str(tmp_path / 'OUT.hdf5'), '--scheduler']
     assert main([*arguments, 'tcp://127.0.0.1:1']) == 2
-    assert 'tcp://127.0.0.1:1: not reachable' in one_line(capsys)
+    assert 'tcp://127.0.0.1:1: no connection' in one_line(capsys)
     # One that is collected later can keep the next one from starting.
     assert not [each for each in gc.get_objects() if isinstance(each, Client) and each.status != 'running']
     assert main([*arguments, 'nonsense://x']) == 2
-    assert 'nonsense://x: not reachable' in one_line(capsys)
+    assert 'nonsense://x: no connection' in one_line(capsys)
     assert main([*arguments, processes.address, '--rows', '0:10']) == 2
     assert '--rows, --scheduler' in one_line(capsys)
     assert main([*arguments, processes.address, '-d', '99']) == 2
@@ -328,7 +329,7 @@ def test_a_cluster_without_workers_or_scheduler_is_one_line(source, tmp_path, mo
             wait_for(lambda: (32, 0) in other.blocks())
             other.running[0].kill()
             assert result.result(60) == 1
-        assert 'the same command goes on' in one_line(capfd)
+        assert 'the connection to the Dask scheduler is lost' in one_line(capfd)
         assert not (tmp_path / 'OUT.hdf5').exists()
     finally:
         other.stop()
@@ -337,7 +338,7 @@ def test_a_cluster_without_workers_or_scheduler_is_one_line(source, tmp_path, mo
 def test_without_dask_it_says_how_to_get_it(source, tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, 'distributed', None)
     assert main([str(source), str(tmp_path / 'OUT.hdf5'), '--scheduler', 'tcp://127.0.0.1:1']) == 2
-    assert 'pip install "vgg-cifar[distributed]"' in one_line(capsys)
+    assert 'pip install ".[distributed]"' in one_line(capsys)
 
 
 def test_an_unfinished_output_of_one_machine_is_not_touched(source, tmp_path, two_workers, capsys):
@@ -405,14 +406,11 @@ def test_a_copy_of_the_source_will_do_but_no_other_file(job):
     with job.source.open('r+b') as file:
         file.seek(-1, os.SEEK_END)
         file.write(b'x')
-    with pytest.raises(InputError, match=r'worker on .* found another file'):
+    with pytest.raises(InputError, match='found another file'):
         cluster.check_here(job)
 
 
 def test_a_folder_that_is_not_shared_is_refused(job, monkeypatch):
-    with monkeypatch.context() as patched, pytest.raises(InputError, match='install one version'):
-        patched.setattr('augment.provenance.own_version', lambda: '0')
-        cluster.check_here(job)
     with monkeypatch.context() as patched, pytest.raises(InputError, match='the lock on it is not seen'):
         patched.setattr('fcntl.flock', lambda *_: None)
         cluster.check_here(job)
