@@ -63,10 +63,10 @@ def one_sweep(arguments: argparse.Namespace) -> None:
     started = time.perf_counter()
     with (
         contextlib.redirect_stdout(io.StringIO()),
-        reproduce.workers(None, arguments.jobs, plan) as workers,
+        reproduce.runner(None, arguments.jobs, plan) as runner,
     ):
-        for _, ended in workers.train(plan.wanted.all_runs(plan.figures), plan.wanted):
-            assert ended['status'] == 'finished', ended
+        for _, outcome in runner.train(plan.wanted.all_runs(plan.figures), plan.wanted):
+            assert outcome['status'] == 'finished', outcome
     print(time.perf_counter() - started)
 
 
@@ -79,9 +79,9 @@ def thousand_runs() -> dict[str, float]:
     found = {}
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
         plan = make_plan('ie598', ['7'], 'smoke', None, Path(folder))
-        with reproduce.workers(None, None, plan) as workers:
-            (first, ended), *_ = workers.train(plan.wanted.all_runs(plan.figures)[:1], plan.wanted)
-        assert ended['status'] == 'finished'
+        with reproduce.runner(None, None, plan) as runner:
+            (first, outcome), *_ = runner.train(plan.wanted.all_runs(plan.figures)[:1], plan.wanted)
+        assert outcome['status'] == 'finished'
         path = plan.wanted.run_folder(first.id).path
         kept = [file for file in path.iterdir() if file.suffix != '.npz' and 'snapshot' not in file.name]
         found['files of a run'] = len(list(path.iterdir()))
@@ -98,7 +98,7 @@ def thousand_runs() -> dict[str, float]:
             cluster = dask_cluster.LocalCluster(client, plan.wanted, plan.images, plan.data, ['-1'])
             before = client.run_on_scheduler(time.process_time)
             started = time.perf_counter()
-            assert all(ended['status'] == 'finished' for _, ended in cluster.train(runs, plan.wanted))
+            assert all(outcome['status'] == 'finished' for _, outcome in cluster.train(runs, plan.wanted))
             found['seconds to spread'] = time.perf_counter() - started
             found['seconds to spread, processor time of client and scheduler'] = (
                 client.run_on_scheduler(time.process_time) - before

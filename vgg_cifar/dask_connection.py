@@ -48,7 +48,7 @@ def connected(scheduler: str) -> Iterator['Client']:
         import distributed
     except ImportError as error:
         raise missing('--scheduler', error) from None
-    with _quiet(), _client(distributed, scheduler) as client:
+    with quiet(), _client(distributed, scheduler) as client:
         yield client
 
 
@@ -73,7 +73,7 @@ def _client(distributed: Any, scheduler: str) -> 'Client':
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Keep Dask from telling at length what is told here in a line."""
     loggers = [logging.getLogger(name) for name in ('distributed', 'distributed.client')]
     levels = [each.level for each in loggers]

@@ -11,7 +11,8 @@ import time
 import pytest
 from distributed import Client
 
-from vgg_cifar.sweeps.worker import Assignment
+from vgg_cifar.errors import InputError
+from vgg_cifar.sweeps.assignment import Assignment
 from vgg_cifar.training.settings import Settings
 from vgg_cifar.training.train import load_data
 
@@ -83,7 +84,7 @@ def test_ctrl_c_stops_all_with_snapshots_and_leaves_no_process(reproduce, assert
     command.signal(signal.SIGINT)
     status, _, errors = command.end()
     assert status == 130
-    assert len(errors.splitlines()) == 1 and 'the same command resumes it' in errors
+    assert len(errors.splitlines()) == 1 and 'the same command goes on' in errors
     # Python's own helper processes end a moment later.
     with contextlib.suppress(ProcessLookupError):
         for _ in range(500):
@@ -170,8 +171,8 @@ def test_lost_scheduler_is_one_line(reproduce, tmp_path):
     'arguments, message',
     [
         (('--jobs', '0'), '--jobs is 0; expected at least 1'),
-        (('--scheduler', 'tcp://127.0.0.1:1'), '--scheduler is tcp://127.0.0.1:1: no connection'),
-        (('--scheduler', 'nowhere'), '--scheduler is nowhere: no connection'),
+        (('--scheduler', 'tcp://127.0.0.1:1'), '--scheduler tcp://127.0.0.1:1: no connection'),
+        (('--scheduler', 'nowhere'), '--scheduler nowhere: no connection'),
         (('--scheduler', 'tcp://127.0.0.1:1', '--jobs', '2'), 'leave out --jobs'),
         (('--scheduler', 'tcp://127.0.0.1:1', '-d', '0,1'), 'one -d for all'),
     ],
@@ -190,7 +191,7 @@ def test_workers_with_several_threads_are_refused(reproduce, tmp_path):
             client.wait_for_workers(1, timeout=60)
         status, _, errors = reproduce('--scheduler', hosts.address).end()
     assert status == 2
-    assert 'the worker has 2 threads, expected 1' in errors
+    assert 'has 2 threads, expected 1' in errors
 
 
 def test_without_dask_the_command_says_how_to_get_it(reproduce, tmp_path):
@@ -198,17 +199,24 @@ def test_without_dask_the_command_says_how_to_get_it(reproduce, tmp_path):
     (tmp_path / 'hidden' / 'distributed' / '__init__.py').write_text('raise ImportError("none here")')
     status, _, errors = reproduce('--jobs', '2', PYTHONPATH=f'{tmp_path / "hidden"}').end()
     assert status == 2
-    assert 'pip install "vgg-cifar[distributed]"' in errors
+    assert 'pip install ".[distributed]"' in errors
     # One run after the other imports no Dask.
     status, _, errors = reproduce(PYTHONPATH=f'{tmp_path / "hidden"}').end()
     assert status == 0, errors
 
 
+class OneThread:
+    """What of a worker is looked at."""
+
+    class state:
+        nthreads = 1
+
+
 @pytest.mark.parametrize(
     'change, found',
     [
+        ({}, None),
         ({'fingerprint': 'another'}, 'all workers need the same file'),
-        ({'version': '0.0.1'}, 'expected 0.0.1; install that'),
         ({'folder': 'elsewhere'}, 'the workers must share this folder'),
     ],
 )
@@ -218,10 +226,7 @@ def test_a_worker_that_cannot_take_part_says_why(tmp_path, change, found):
     given = {'folder': tmp_path, 'fingerprint': load_data(images).fingerprint, **change}
     given['folder'] = tmp_path / given['folder']
     assignment = Assignment('sweep', images=images, source='generated', devices=('-1',), **given)
-    assert found in assignment.obstacle(None)
-    assert (
-        Assignment('sweep', tmp_path, images, 'generated', load_data(images).fingerprint, ('-1',)).obstacle(
-            None
-        )
-        is None
-    )
+    expected = contextlib.nullcontext() if found is None else pytest.raises(InputError, match=found)
+    with expected:
+        assignment.check(OneThread())
+    assert found or assignment.data() is assignment.data(), 'loaded and hashed once'

@@ -14,6 +14,7 @@ import numpy
 from vgg_cifar import cli
 from vgg_cifar.accelerators.layers import COMPUTE
 from vgg_cifar.atomic import write_json
+from vgg_cifar.dask_connection import connected, missing
 from vgg_cifar.datasets.image_data import ImageData
 from vgg_cifar.errors import InputError, WorkFailed
 from vgg_cifar.reporting import convolution_costs, index, report
@@ -24,7 +25,7 @@ from vgg_cifar.studies.study_folder import INDEX, StudyFolder, study_id
 from vgg_cifar.sweeps import slurm
 from vgg_cifar.sweeps.cost import Cost
 from vgg_cifar.sweeps.serial import ThisProcess
-from vgg_cifar.sweeps.sweep import Workers, run_all
+from vgg_cifar.sweeps.sweep import Runner, run_all
 from vgg_cifar.training.device import get_device
 from vgg_cifar.training.settings import Settings
 from vgg_cifar.training.train import check_compute, load_data, train
@@ -168,7 +169,7 @@ def _one(report_id: str, arguments: argparse.Namespace, out: Path | None) -> Pat
     plan = make_plan(report_id, arguments, out)
     print(f'{plan.folder.caption()}: {plan.folder.study.scales[arguments.scale].about}', flush=True)
     try:
-        with workers(arguments.scheduler, arguments.jobs, plan) as found:
+        with runner(arguments.scheduler, arguments.jobs, plan) as found:
             run_all(plan.figures, plan.wanted, found, Cost(plan.data))
     except WorkFailed:
         # What has been done is worth a page.
@@ -269,7 +270,7 @@ def make_plan(report_id: str, arguments: argparse.Namespace, out: Path) -> Plan:
 
 
 @contextlib.contextmanager
-def workers(scheduler: str | None, jobs: int | None, plan: Plan) -> Iterator[Workers]:
+def runner(scheduler: str | None, jobs: int | None, plan: Plan) -> Iterator[Runner]:
     """Yield who trains: a Dask cluster, `jobs` processes or one for each device, or this process."""
     if scheduler is None and jobs is None and len(plan.devices) == 1:
         yield ThisProcess(plan.devices[0], plan.data)
@@ -277,12 +278,10 @@ def workers(scheduler: str | None, jobs: int | None, plan: Plan) -> Iterator[Wor
     try:
         from vgg_cifar.sweeps import dask_cluster
     except ImportError as error:
-        raise InputError(
-            f'--jobs and --scheduler need Dask ({error}): pip install "vgg-cifar[distributed]"'
-        ) from None
+        raise missing('--jobs' if scheduler is None else '--scheduler', error) from None
     about = plan.wanted, plan.images, plan.data, plan.devices
     if scheduler is not None:
-        with dask_cluster.client_of(scheduler) as client:
+        with connected(scheduler) as client:
             yield dask_cluster.Cluster(client, *about)
     else:
         with dask_cluster.local_client(len(plan.devices) if jobs is None else jobs) as client:

@@ -8,7 +8,7 @@ from vgg_cifar.datasets.image_data import ImageData
 from vgg_cifar.errors import InputError, Interrupted, WorkFailed
 from vgg_cifar.studies.study import Run
 from vgg_cifar.studies.study_folder import StudyFolder
-from vgg_cifar.sweeps.sweep import Ended
+from vgg_cifar.sweeps.sweep import Outcome
 from vgg_cifar.training import environment
 from vgg_cifar.training.device import get_device
 from vgg_cifar.training.settings import Settings
@@ -19,20 +19,20 @@ from vgg_cifar.training.train import train
 class ThisProcess:
     """Trains and times on one device, on images that are loaded already."""
 
-    talks = True
+    shows_epochs = True
     at_once = 1
-    times_as_fast = 1
+    speedup = 1
 
     def __init__(self, device: str, data: ImageData) -> None:
         self._device = device
         self._data = data
 
-    def train(self, runs: Sequence[Run], folder: StudyFolder) -> Iterator[tuple[Run, Ended]]:
+    def train(self, runs: Sequence[Run], folder: StudyFolder) -> Iterator[tuple[Run, Outcome]]:
         """Train runs one after the other, each epoch with a line of its own."""
         for run in runs:
             print(f'{run.id}:', flush=True)
             path = folder.run_folder(run.id).path
-            yield run, ended(partial(train, run.settings, path, self._device, data=self._data))
+            yield run, outcome_of(partial(train, run.settings, path, self._device, data=self._data))
 
     def step_times(
         self, settings: Sequence[Settings], rounds: int, steps: int
@@ -42,7 +42,7 @@ class ThisProcess:
         return times, environment.describe(get_device(self._device))
 
 
-def ended(work: Callable[[], Ended]) -> Ended:
+def outcome_of(work: Callable[[], Outcome]) -> Outcome:
     """Return how a run's training ends, as it says or by an error, which must not end the sweep too."""
     try:
         return work()

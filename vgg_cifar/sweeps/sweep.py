@@ -13,14 +13,14 @@ from vgg_cifar.training.settings import Settings
 
 CALIBRATION_ROUNDS = 3
 
-Ended = dict[str, Any]
+Outcome = dict[str, Any]
 """How a run has ended: its result.json, or ``status`` ``failed`` with a ``reason``."""
 
 
-class Workers(Protocol):
+class Runner(Protocol):
     """Who does the work."""
 
-    talks: bool
+    shows_epochs: bool
     """Whether it shows how far each run has come, so that a bar over all runs would be in its way."""
 
     @property
@@ -28,10 +28,10 @@ class Workers(Protocol):
         """How many runs are trained at the same time."""
 
     @property
-    def times_as_fast(self) -> int:
+    def speedup(self) -> int:
         """How many times as much all workers do as what `step_times` is measured on."""
 
-    def train(self, runs: Sequence[Run], folder: StudyFolder) -> Iterator[tuple[Run, Ended]]:
+    def train(self, runs: Sequence[Run], folder: StudyFolder) -> Iterator[tuple[Run, Outcome]]:
         """Train runs in their folders, each once, and yield each as it ends; resume what was cut."""
 
     def step_times(
@@ -40,7 +40,7 @@ class Workers(Protocol):
         """Time training steps in turn while nothing else runs (`training.step_time`), and say on what."""
 
 
-def run_all(figures: Sequence[Figure], folder: StudyFolder, workers: Workers, cost: Cost) -> None:
+def run_all(figures: Sequence[Figure], folder: StudyFolder, runner: Runner, cost: Cost) -> None:
     """Train and time what is not finished yet, resuming what was cut.
 
     Says before the start how long it will take, by a few measured steps of the study's own network, and
@@ -59,41 +59,41 @@ def run_all(figures: Sequence[Figure], folder: StudyFolder, workers: Workers, co
         return
 
     work = {run.id: cost.of_run(run.settings) for run in left}
-    speed = workers.times_as_fast * _speed(folder, workers, cost)
+    speed = runner.speedup * _speed(folder, runner, cost)
     to_time = sum(cost.of_timing(each, folder) for each in timings)
     expected = duration((sum(work.values()) + to_time) / speed)
     print(f'about {expected} to go, by {CALIBRATION_ROUNDS} timed steps', flush=True)
-    failed = _train(left, work, folder, workers, speed) if left else {}
+    failed = _train(left, work, folder, runner, speed) if left else {}
     for timing in timings:
         print(f'timing {timing.id}: {timing.title}', flush=True)
-        time_steps(timing, folder, workers, cost)
+        time_steps(timing, folder, runner, cost)
     if failed:
         reasons = '; '.join(f'{folder.run_folder(name).path}: {reason}' for name, reason in failed.items())
         raise WorkFailed(f'{len(failed)} of {len(left)} runs failed, the same command tries again: {reasons}')
 
 
 def _train(
-    runs: Sequence[Run], work: dict[str, float], folder: StudyFolder, workers: Workers, speed: float
+    runs: Sequence[Run], work: dict[str, float], folder: StudyFolder, runner: Runner, speed: float
 ) -> dict[str, str]:
     """Train `runs`; return what the failed ones failed of."""
     failed = {}
-    with Progress(work, speed, bar=not workers.talks) as progress:
-        for run, ended in workers.train(runs, folder):
-            if ended['status'] == 'failed':
-                failed[run.id] = ended['reason']
-            if ended['status'] == 'finished':
-                outcome = f'test accuracy {ended["test/main/accuracy"]:.4f}'
+    with Progress(work, speed, bar=not runner.shows_epochs) as progress:
+        for run, outcome in runner.train(runs, folder):
+            if outcome['status'] == 'failed':
+                failed[run.id] = outcome['reason']
+            if outcome['status'] == 'finished':
+                text = f'test accuracy {outcome["test/main/accuracy"]:.4f}'
             else:
-                outcome = f'{ended["status"]}: {ended["reason"]}'
-            progress.ended(run.id, outcome, workers.at_once)
+                text = f'{outcome["status"]}: {outcome["reason"]}'
+            progress.ended(run.id, text, runner.at_once)
     return failed
 
 
-def time_steps(timing: Timing, folder: StudyFolder, workers: Workers, cost: Cost) -> None:
+def time_steps(timing: Timing, folder: StudyFolder, runner: Runner, cost: Cost) -> None:
     """Time the training steps of a timing's variants in turn, and write the timing's file."""
     scale = folder.study.scales[folder.scale]
     runs = [folder.run_of(variant) for variant in timing.variants]
-    times, environment = workers.step_times([run.settings for run in runs], scale.rounds, scale.timed_steps)
+    times, environment = runner.step_times([run.settings for run in runs], scale.rounds, scale.timed_steps)
     content = {
         'timing': timing.id,
         'title': timing.title,
@@ -113,8 +113,8 @@ def time_steps(timing: Timing, folder: StudyFolder, workers: Workers, cost: Cost
     write_json(folder.timing_path(timing), content)
 
 
-def _speed(folder: StudyFolder, workers: Workers, cost: Cost) -> float:
+def _speed(folder: StudyFolder, runner: Runner, cost: Cost) -> float:
     """Return the multiply-adds per second in training the study's own network, where steps are timed."""
     settings = folder.run_of(Variant('base')).settings
-    ((seconds,), _) = workers.step_times([settings], rounds=CALIBRATION_ROUNDS, steps=1)
+    ((seconds,), _) = runner.step_times([settings], rounds=CALIBRATION_ROUNDS, steps=1)
     return TRAINING * settings.batch_size * cost.of_image(settings) / min(seconds)

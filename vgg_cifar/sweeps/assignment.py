@@ -2,8 +2,6 @@
 
 import dataclasses
 import functools
-import signal
-import socket
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,12 +13,11 @@ from vgg_cifar.datasets.image_data import ImageData
 from vgg_cifar.errors import InputError, Interrupted
 from vgg_cifar.studies.study import Run
 from vgg_cifar.studies.study_folder import INDEX
-from vgg_cifar.sweeps.serial import ThisProcess, ended
-from vgg_cifar.sweeps.sweep import Ended
+from vgg_cifar.sweeps.serial import ThisProcess, outcome_of
+from vgg_cifar.sweeps.sweep import Outcome
 from vgg_cifar.training.device import get_device
 from vgg_cifar.training.settings import Settings
 from vgg_cifar.training.train import check_compute, load_data, train
-from vgg_cifar.versions import own_version
 
 # How long to wait for a folder in which somebody still trains: a worker that has lost the scheduler ends its
 # step before it ends.
@@ -42,7 +39,6 @@ class Assignment:
         source: what to call the images' place in records, the same whoever trains.
         fingerprint: of the images.
         devices: one for all workers, or the n-th for the n-th.
-        version: of this package.
 
     """
 
@@ -52,36 +48,29 @@ class Assignment:
     source: str
     fingerprint: str
     devices: tuple[str, ...]
-    version: str = own_version()
-
-    def obstacle(self, dask_worker: distributed.Worker) -> str | None:
-        """Return why this process cannot take part, in a line; None where it can."""
-        try:
-            self.check(dask_worker)
-        except InputError as error:
-            return f'worker on {socket.gethostname()}: {error}'
-        return None
 
     def check(self, worker: distributed.Worker) -> None:
-        """Raise InputError unless this process has the same package and sees the same folder and images."""
-        if own_version() != self.version:
-            raise InputError(f'has vgg-cifar {own_version()}, expected {self.version}; install that')
+        """Raise InputError unless this process can train alone, and sees the same folder and images."""
+        if worker.state.nthreads != 1:
+            raise InputError(
+                f'has {worker.state.nthreads} threads, expected 1, as a run needs a process for itself; '
+                'start it with --nthreads 1, and more of them with --nworkers'
+            )
         if not (self.folder / INDEX).exists():
             raise InputError(f'{self.folder}: no {INDEX} here; the workers must share this folder')
         check_compute(self.images.compute, get_device(self.device(worker)))
         self.data()
 
     def data(self) -> ImageData:
-        """Return the images, which a process loads once."""
-        data = _load(
-            self.images.data, self.images.train_size, self.images.validation_size, self.images.test_size
-        )
+        """Return the images, which a process loads and hashes once."""
+        sizes = self.images.train_size, self.images.validation_size, self.images.test_size
+        data = _load(self.images.data, self.source, *sizes)
         if data.fingerprint != self.fingerprint:
             raise InputError(
                 f'{self.images.data}: the images are {data.fingerprint}, expected {self.fingerprint}; '
                 'all workers need the same file'
             )
-        return dataclasses.replace(data, source=self.source)
+        return data
 
     def device(self, worker: distributed.Worker) -> str:
         """Return a worker's device."""
@@ -91,14 +80,14 @@ class Assignment:
         return self.devices[int(worker.name) % len(self.devices)]
 
 
-def train_run(assignment: Assignment, run: Run) -> Ended:
+def train_run(assignment: Assignment, run: Run) -> Outcome:
     """Train a run, or go on with what a worker that died has left of it."""
     with _turn:
         if assignment.sweep in _stopped:
             return {'status': 'stopped', 'reason': 'the sweep was stopped'}
         path = assignment.folder / 'runs' / run.id
         try:
-            return ended(
+            return outcome_of(
                 lambda: train(
                     run.settings,
                     path,
@@ -114,7 +103,7 @@ def train_run(assignment: Assignment, run: Run) -> Ended:
 
 
 def step_times(
-    assignment: Assignment, settings: Sequence[Settings], rounds: int, steps: int
+    assignment: Assignment, rounds: int, steps: int, settings: Sequence[Settings]
 ) -> tuple[list[list[float]], dict[str, Any]]:
     """Time training steps in turn, and describe this machine."""
     with _turn:
@@ -127,17 +116,10 @@ def stop(sweep: str) -> None:
     _stopped.add(sweep)
 
 
-class DeafToCtrlC(distributed.WorkerPlugin):
-    """Ctrl-C on a terminal reaches local workers too, but it is the sweep that stops them: with snapshots."""
-
-    def setup(self, worker: distributed.Worker) -> None:
-        """Ignore SIGINT in the worker's process."""
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
 @functools.lru_cache(1)
-def _load(data: str, *sizes: int | None) -> ImageData:
+def _load(data: str, source: str, *sizes: int | None) -> ImageData:
     train_size, validation_size, test_size = sizes
-    return load_data(
+    images = load_data(
         Settings(data=data, train_size=train_size, validation_size=validation_size or 0, test_size=test_size)
     )
+    return dataclasses.replace(images, source=source)
