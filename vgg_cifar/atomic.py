@@ -12,9 +12,10 @@ from pathlib import Path
 def replacing(path: str | os.PathLike) -> Iterator[Path]:
     """Yield a temporary path beside `path`; rename it to `path` on success, delete it on any failure.
 
-    The temporary file lies in the same folder, so that the rename is atomic.
+    The temporary file lies in the same folder, so that the rename is atomic. Where `path` is a symbolic link,
+    what it leads to is replaced, and the link stays.
     """
-    path = Path(path)
+    path = Path(os.path.realpath(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=f'.{path.name}.', suffix='.partial', dir=path.parent)
     os.close(handle)

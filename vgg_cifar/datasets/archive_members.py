@@ -28,6 +28,12 @@ def read_members(path: Path, wanted: Collection[str], most_bytes: int) -> dict[s
     return _from_tar(path, wanted, most_bytes)
 
 
+def folders_at(path: Path) -> list[Path]:
+    """Return where a data set may lie: `path`, and the folders in it, down to the second level."""
+    below = (folder for pattern in ('*', '*/*') for folder in sorted(path.glob(pattern)))
+    return [path, *(folder for folder in below if folder.is_dir())]
+
+
 def _from_folder(path: Path, wanted: Collection[str], most_bytes: int) -> dict[str, bytes]:
     found = {}
     for name in wanted:

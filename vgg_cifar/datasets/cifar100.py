@@ -12,10 +12,10 @@ from typing import Any
 import numpy
 import pooch
 
-from vgg_cifar.datasets.archive_members import read_members
-from vgg_cifar.datasets.array_pickle import read_pickle
+from vgg_cifar.datasets.archive_members import folders_at, read_members
 from vgg_cifar.datasets.download import Say, cache_folder, download
 from vgg_cifar.datasets.image_data import ImageData
+from vgg_cifar.datasets.published_pickle import read_published_pickle
 from vgg_cifar.datasets.unverified import unverified_name
 from vgg_cifar.errors import InputError, WorkFailed
 
@@ -23,26 +23,27 @@ IMAGE_BYTES = 3 * 32 * 32
 NAMES = 'fine_label_names.txt'
 # The arrays by ImageData's names, and the names of the classes.
 Contents = tuple[dict[str, Any], tuple[str, ...]]
-FOLDERS = ('cifar-100-binary', 'cifar-100-python')
 
 
 @dataclasses.dataclass(frozen=True)
 class Release:
-    """What the data is known by and where it is to be had; `files` are the python archive's own MD5s."""
+    """What the data is known by and where it is to be had; `pickle_md5` is of the python archive's files."""
 
     rows: dict[str, int]
     url: str
     binary_md5: str
-    python_md5: str
-    files: dict[str, str]
+    pickle_md5: dict[str, str]
 
 
 OFFICIAL = Release(
     rows={'train': 50_000, 'test': 10_000},
     url='https://www.cs.toronto.edu/~kriz/cifar-100-binary.tar.gz',
     binary_md5='03b5dce01913d631647c71ecec9e9cb8',
-    python_md5='eb9058c3a382ffc7106e4002c42a8d85',
-    files={'train': '16019d7e3df5f24257cddd939b257f8d', 'test': 'f0ef6b0ae62326f3e7ffdfab6717acfc'},
+    pickle_md5={
+        'train': '16019d7e3df5f24257cddd939b257f8d',
+        'test': 'f0ef6b0ae62326f3e7ffdfab6717acfc',
+        'meta': '7973b15100ade9c7d40fb424638fde48',
+    },
 )
 
 
@@ -52,8 +53,9 @@ def load(
     """Return CIFAR-100 from `path` if given, else from the cache or a download into it.
 
     `path` is the official binary or python archive, or the folder that one of them was unpacked to. Images
-    are uint8 (50,000 and 10,000, 3, 32, 32). Archives, and the python archive's files, have known MD5s. What
-    has other ones, and the binary archive's files, which have none, is marked as unverified.
+    are uint8 (50,000 and 10,000, 3, 32, 32). The binary archive and the python archive's files have known
+    MD5s. Other binary archives, and the binary archive's files, which have none, are marked as unverified;
+    other pickles are refused.
 
     Raises:
         InputError: `path` does not hold CIFAR-100.
@@ -66,25 +68,20 @@ def load(
     wanted = ('train.bin', 'test.bin', NAMES, 'train', 'test', 'meta')
     # A pickle has names beside the images.
     most_bytes = 2 * max(release.rows.values()) * (IMAGE_BYTES + 2) + 2**16
-    files: dict[str, bytes] = {}
-    for folder in (path, *(path / name for name in FOLDERS if (path / name).is_dir())):
-        files = read_members(folder, wanted, most_bytes) or files
-    if {'train.bin', 'test.bin', NAMES} <= set(files):
-        arrays, class_names = _from_binary(files, path, release)
-        known = ''
-    elif {'train', 'test', 'meta'} <= set(files):
-        arrays, class_names = _from_pickles(files, path, release)
-        known = release.python_md5
+    for folder in folders_at(path):
+        files = read_members(folder, wanted, most_bytes)
+        if {'train.bin', 'test.bin', NAMES} <= set(files):
+            arrays, class_names = _from_binary(files, path, release)
+            verified = path.is_file() and pooch.file_hash(str(path), alg='md5') == release.binary_md5
+            break
+        if {'train', 'test', 'meta'} <= set(files):
+            arrays, class_names = _from_pickles(files, path, release)
+            verified = True
+            break
     else:
         raise InputError(
             f'{path}: missing train.bin, test.bin and {NAMES}, or train, test and meta; give the official '
             'binary or python archive, or the folder that it was unpacked to'
-        )
-    if path.is_file():
-        verified = pooch.file_hash(str(path), alg='md5') == (known or release.binary_md5)
-    else:
-        verified = bool(known) and all(
-            hashlib.md5(files[part]).hexdigest() == md5 for part, md5 in release.files.items()
         )
     if not verified:
         say(f'{path}: no known checksum vouches for it; the data is marked as unverified')
@@ -123,22 +120,15 @@ def _from_binary(files: dict[str, bytes], path: Path, release: Release) -> Conte
 
 
 def _from_pickles(files: dict[str, bytes], path: Path, release: Release) -> Contents:
+    content = {
+        name: read_published_pickle(files[name], md5, f'{path}: {name}')
+        for name, md5 in release.pickle_md5.items()
+    }
     arrays: dict[str, Any] = {}
-    for part, rows in release.rows.items():
-        what = f'{path}: {part}'
-        content = read_pickle(files[part], what)
-        images, labels = content.get('data'), content.get('fine_labels')
-        if not isinstance(images, numpy.ndarray) or images.shape != (rows, IMAGE_BYTES):
-            raise InputError(f'{what}: data: expected an array of {rows} x {IMAGE_BYTES} bytes')
-        if (
-            not isinstance(labels, list)
-            or len(labels) != rows
-            or not all(type(label) is int and 0 <= label < 100 for label in labels)
-        ):
-            raise InputError(f'{what}: fine_labels: expected a list of {rows} whole numbers from 0 to 99')
-        arrays |= _part(part, images, numpy.array(labels), what)
-    names = read_pickle(files['meta'], f'{path}: meta').get('fine_label_names')
-    return arrays, _checked(names, f'{path}: meta: fine_label_names')
+    for part in release.rows:
+        labels = numpy.array(content[part]['fine_labels'])
+        arrays |= _part(part, content[part]['data'], labels, f'{path}: {part}')
+    return arrays, _checked(content['meta']['fine_label_names'], f'{path}: meta: fine_label_names')
 
 
 def _part(part: str, images: numpy.ndarray, labels: numpy.ndarray, what: str) -> dict[str, numpy.ndarray]:

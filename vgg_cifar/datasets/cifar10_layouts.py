@@ -5,56 +5,52 @@ That is, per batch: one row for each image, a label byte and then 3072 bytes, ch
 
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy
 import PIL.Image
-import pooch
 
-from vgg_cifar.datasets.archive_members import read_members
-from vgg_cifar.datasets.array_pickle import read_pickle
+from vgg_cifar.datasets.archive_members import folders_at, read_members
+from vgg_cifar.datasets.published_pickle import read_published_pickle
 from vgg_cifar.errors import InputError, first_line
 
 TRAIN_BATCHES = tuple(f'data_batch_{number}' for number in range(1, 6))
 BATCHES = (*TRAIN_BATCHES, 'test_batch')
 IMAGE_BYTES = 3 * 32 * 32
 N_CLASSES = 10
+OF_MATLAB = 'data_batch_1.mat'
 
 Batches = dict[str, numpy.ndarray]
 
 
-def read_batches(path: Path, rows: int, python_md5: str) -> Batches:
+def read_batches(path: Path, rows: int, pickle_md5: Mapping[str, str]) -> Batches:
     """Return the six batches at `path`, each uint8 (rows, 3073), not yet verified.
 
-    `path` is an archive or folder in any of the layouts. An archive of pickles must have the MD5
-    `python_md5` before they are looked at. Raises InputError naming the file that is missing or damaged.
+    `path` is an archive or folder in any of the layouts. Pickles must have the checksums `pickle_md5`.
+    Raises InputError naming the file that is missing or damaged.
     """
     files, layout = _members(path, rows)
-    if layout is _from_pickles and path.is_file():
-        advice = 'get it again, or unpack it and give the folder'
-        check_digest(str(path), pooch.file_hash(str(path), alg='md5'), python_md5, advice)
+    if layout is _from_pickles:
+        return _from_pickles(files, path, rows, pickle_md5)
     return layout(files, path, rows)
-
-
-def check_digest(what: str, found: str, expected: str, advice: str) -> None:
-    """Raise InputError if a checksum is not the expected one."""
-    if found != expected:
-        raise InputError(f'{what}: checksum: found {found}, expected {expected}; {advice}')
 
 
 def _members(path: Path, rows: int) -> tuple[dict[str, bytes], Callable[..., Batches]]:
     """Return the files of the one layout that is complete at `path`, and what reads that layout."""
-    wanted = {name for names, _ in LAYOUTS for name in names}
+    wanted = {name for names, _ in LAYOUTS for name in names} | {OF_MATLAB}
     # A pickle has names beside the images, a sheet that does not compress is a little larger than its pixels.
     most_bytes = 2 * rows * (IMAGE_BYTES + 1) + 2**16
-    folders = [path, *(path / name for name in FOLDERS if (path / name).is_dir())]
     found: dict[str, bytes] = {}
-    for folder in folders:
+    for folder in folders_at(path):
         found = read_members(folder, wanted, most_bytes) or found
         for names, layout in LAYOUTS:
             if found.keys() >= set(names):
                 return found, layout
+    if OF_MATLAB in found:
+        raise InputError(
+            f'{path}: holds files of MATLAB, which are not read; give cifar-10-binary.tar.gz of the same page'
+        )
     closest = max((names for names, _ in LAYOUTS), key=lambda names: len(found.keys() & set(names)))
     missing = ', '.join(name for name in closest if name not in found)
     raise InputError(
@@ -74,15 +70,12 @@ def _from_binary(files: dict[str, bytes], path: Path, rows: int) -> Batches:
     }
 
 
-def _from_pickles(files: dict[str, bytes], path: Path, rows: int) -> Batches:
+def _from_pickles(files: dict[str, bytes], path: Path, rows: int, pickle_md5: Mapping[str, str]) -> Batches:
     batches = {}
     for batch in BATCHES:
         what = f'{path}: {batch}'
-        content = read_pickle(files[batch], what)
-        images = content.get('data')
-        if not isinstance(images, numpy.ndarray) or images.shape != (rows, IMAGE_BYTES):
-            raise InputError(f'{what}: data: expected an array of {rows} x {IMAGE_BYTES} bytes')
-        batches[batch] = _joined(content.get('labels'), images, f'{what}: labels', rows)
+        content = read_published_pickle(files[batch], pickle_md5[batch], what)
+        batches[batch] = _joined(content['labels'], content['data'], f'{what}: labels', rows)
     return batches
 
 
@@ -139,4 +132,3 @@ LAYOUTS = (
     (BATCHES, _from_pickles),
     ((*(f'{batch}.png' for batch in BATCHES), 'train_lables.json', 'test_lables.json'), _from_sheets),
 )
-FOLDERS = ('cifar-10-batches-bin', 'cifar-10-batches-py', 'package')

@@ -17,7 +17,6 @@ from vgg_cifar.datasets.image_data import ImageData
 from vgg_cifar.datasets.mnist import image_data
 from vgg_cifar.errors import InputError, WorkFailed
 
-CLASS_NAMES = tuple('0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabdefghnqrt')
 PREFIX = 'emnist-balanced'
 
 
@@ -48,8 +47,8 @@ def load(
 
     `path` is the official archive of idx files, ``gzip.zip``, or a zip archive or folder of any other idx
     set, which then has the name of its own files, here and wherever its numbers appear, and its own parts.
-    Images are uint8 (N, 1, 28, 28). In the official archive they lie on their sides, mirrored: they are
-    turned upright. Another set's are taken as they are, unless its files have the official names.
+    Images are uint8 (N, 1, 28, 28). NIST's lie on their sides, mirrored: they are turned upright. Another
+    set's are taken as they are, unless its files have the names of NIST's.
 
     Raises:
         InputError: `path` holds no such files.
@@ -61,13 +60,9 @@ def load(
     path = Path(path)
     found = read_idx_set(path, PREFIX)
     if found.prefix != PREFIX:
-        return image_data(found, path, PREFIX, {}, CLASS_NAMES)
-    upright = {part: numpy.ascontiguousarray(x.swapaxes(1, 2)) for part, x in found.images.items()}
-    found = dataclasses.replace(found, images=upright)
+        return image_data(found, path, PREFIX, {}, say)
     official = path.is_file() and pooch.file_hash(str(path), alg='sha256') == release.sha256
-    if not official:
-        say(f'{path}: not the archive with the known checksum; the data is marked as unverified')
-    data = image_data(found, path, PREFIX, None if official else {}, CLASS_NAMES)
+    data = image_data(found, path, PREFIX, None if official else {}, say)
     return _split(data, found, release)
 
 

@@ -14,7 +14,7 @@ from vgg_cifar.data_file import image_dtype, open_data_file, read_images
 from vgg_cifar.datasets.image_data import ImageData
 from vgg_cifar.datasets.images_on_disk import ImagesOnDisk
 from vgg_cifar.errors import InputError
-from vgg_cifar.free_space import require_memory
+from vgg_cifar.free_space import require_disk, require_memory
 from vgg_cifar.hdf5_file import Rows
 from vgg_cifar.versions import own_version
 
@@ -26,6 +26,9 @@ LARGEST_IN_MEMORY = 2**31
 
 # Read and stored in pieces of about this size.
 CHUNK_BYTES = 2**20
+
+# More than names, attributes and the places of chunks take.
+METADATA_BYTES = 2**20
 
 
 def read(path: str | os.PathLike) -> ImageData:
@@ -60,43 +63,55 @@ def write(path: str | os.PathLike, data: ImageData, overwrite: bool = False) -> 
     """Write a data file with `data`'s provenance in its attributes; it appears whole or not at all.
 
     The values lie in chunks of whole images with checksums, so that a damaged file is noticed.
-    Raises InputError where the file exists and `overwrite` is not set.
+    Raises InputError where the file exists and `overwrite` is not set, and where the disk has no room for it.
     """
     path = Path(path)
     require_writable(path, overwrite)
-    with replacing(path) as partial, h5py.File(partial, 'w') as file:
-        for part in ('train', 'test', 'validation'):
-            for kind in 'xy':
-                array = getattr(data, f'{kind}_{part}')
-                if array is not None:
-                    rows = max(1, min(len(array), CHUNK_BYTES // max(1, array[:1].nbytes)))
-                    file.create_dataset(
-                        f'{kind.upper()}_{part}',
-                        data=array,
-                        chunks=(rows, *array.shape[1:]),
-                        fletcher32=True,
-                    )
-        file.attrs.update(
-            {
-                **data.provenance,
-                'name': data.name,
-                'synthetic': data.synthetic,
-                'class_names': list(data.class_names),
-                'n_classes': data.n_classes,
-                'source': data.source,
-                'sha256': data.fingerprint,
-                'created_by': f'vgg-cifar {own_version()}',
-                'format_version': FORMAT_VERSION,
-            }
-        )
+    names = [f'{kind}_{part}' for part in ('train', 'test', 'validation') for kind in 'xy']
+    arrays = {name: getattr(data, name) for name in names if getattr(data, name) is not None}
+    chunks = {name: _chunk(array) for name, array in arrays.items()}
+    # The last chunk takes the room of a whole one.
+    size = sum(array[:1].nbytes * (len(array) + chunks[name]) for name, array in arrays.items())
+    with replacing(path) as partial:
+        require_disk(partial, size + METADATA_BYTES)
+        with h5py.File(partial, 'w') as file:
+            _write(file, data, arrays, chunks)
+
+
+def _chunk(array: Any) -> int:
+    return max(1, min(len(array), CHUNK_BYTES // max(1, array[:1].nbytes)))
+
+
+def _write(file: h5py.File, data: ImageData, arrays: dict[str, Any], chunks: dict[str, int]) -> None:
+    for name, array in arrays.items():
+        shape = (chunks[name], *array.shape[1:])
+        file.create_dataset(name.capitalize(), data=array, chunks=shape, fletcher32=True)
+    file.attrs.update(
+        {
+            **data.provenance,
+            'name': data.name,
+            'synthetic': data.synthetic,
+            'class_names': list(data.class_names),
+            'n_classes': data.n_classes,
+            'source': data.source,
+            'sha256': data.fingerprint,
+            'created_by': f'vgg-cifar {own_version()}',
+            'format_version': FORMAT_VERSION,
+        }
+    )
 
 
 def require_writable(path: Path, overwrite: bool) -> None:
-    """Raise InputError where `path` exists and must not be overwritten, or cannot be a file."""
+    """Raise InputError where `path` exists and must not be overwritten, or cannot be written."""
     if path.is_dir():
         raise InputError(f'{path}: found a folder, expected a file name; add one')
     if path.exists() and not overwrite:
         raise InputError(f'{path}: exists already; give --overwrite to replace it, or another name with -o')
+    folder = next(folder for folder in path.absolute().parents if folder.exists())
+    if not folder.is_dir():
+        raise InputError(f'{path}: {folder} is a file, expected a folder; choose another place')
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise InputError(f'{path}: {folder} may not be written to; choose another place')
 
 
 def _bytes_in_memory(images: Rows) -> int:

@@ -2,7 +2,6 @@
 
 import contextlib
 import hashlib
-import io
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,7 +10,8 @@ from typing import BinaryIO, cast
 
 import numpy
 
-from vgg_cifar.datasets.idx import MOST_BYTES, read_idx
+from vgg_cifar.datasets.archive_members import folders_at
+from vgg_cifar.datasets.idx import read_idx
 from vgg_cifar.errors import InputError, first_line
 
 IMAGES, LABELS = 'images-idx3-ubyte', 'labels-idx1-ubyte'
@@ -77,7 +77,12 @@ class _Folder:
         self.path = path
 
     def names(self) -> list[str]:
-        return [file.name for file in self.path.iterdir() if file.is_file()]
+        for folder in folders_at(self.path):
+            self.path = folder
+            names = [file.name for file in folder.iterdir() if file.is_file()]
+            if any(_place(name) for name in names):
+                return names
+        return []
 
     @contextlib.contextmanager
     def open(self, name: str) -> Iterator[BinaryIO]:
@@ -94,12 +99,8 @@ class _Archive:
 
     @contextlib.contextmanager
     def open(self, name: str) -> Iterator[BinaryIO]:
-        # Into memory, so that the reader can go back; what claims to be short and is not is cut off.
         with self.archive.open(name) as member:
-            content = member.read(MOST_BYTES + 1)
-        if len(content) > MOST_BYTES:
-            raise InputError(f'{name}: unpacks to more than {MOST_BYTES} bytes; get the archive again')
-        yield io.BytesIO(content)
+            yield cast(BinaryIO, member)
 
 
 @contextlib.contextmanager

@@ -1,17 +1,21 @@
 """MNIST (LeCun, Cortes and Burges, 1998): ten handwritten digits, 28x28, 60,000 and 10,000."""
 
 import dataclasses
+import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy
 
+from vgg_cifar import npz
+from vgg_cifar.data_file import FROM_ONE
 from vgg_cifar.datasets.download import Say, cache_folder, download
 from vgg_cifar.datasets.idx_set import IdxSet, read_idx_set
 from vgg_cifar.datasets.image_data import ImageData
+from vgg_cifar.datasets.nist import CLASS_NAMES, upright
 from vgg_cifar.datasets.unverified import unverified_name
-from vgg_cifar.errors import WorkFailed, first_line
+from vgg_cifar.errors import InputError, WorkFailed, first_line
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,8 +60,8 @@ def load(
 ) -> ImageData:
     """Return MNIST from `path` if given, else from the cache or a download into it; uint8 (N, 1, 28, 28).
 
-    `path` is a folder or zip archive of the four idx files, gzipped or not. Files of other content, such as
-    Fashion-MNIST's, are taken too, and called by the names of their files.
+    `path` is a folder or zip archive of the four idx files, gzipped or not, or Keras's mnist.npz. Files of
+    other content, such as Fashion-MNIST's, are taken too, and called by the names of their files.
 
     Raises:
         InputError: `path` holds no such files.
@@ -65,11 +69,13 @@ def load(
 
     """
     if path is not None:
-        return image_data(read_idx_set(Path(path)), Path(path), 'mnist', release.sha256)
+        path = Path(path)
+        found = _of_keras(path) if path.suffix == '.npz' else read_idx_set(path)
+        return image_data(found, path, 'mnist', release.sha256, say)
     folder = (cache_folder() if cache is None else cache) / 'mnist'
     for name, md5 in release.md5.items():
         _download(name, md5, release.addresses, folder, say)
-    return image_data(read_idx_set(folder), folder, 'mnist', release.sha256)
+    return image_data(read_idx_set(folder), folder, 'mnist', release.sha256, say)
 
 
 def _download(name: str, md5: str, addresses: tuple[str, ...], folder: Path, say: Say) -> None:
@@ -88,7 +94,7 @@ def _download(name: str, md5: str, addresses: tuple[str, ...], folder: Path, say
 
 
 def image_data(
-    found: IdxSet, path: Path, official: str, sha256: Mapping[str, str] | None, names: tuple[str, ...] = ()
+    found: IdxSet, path: Path, official: str, sha256: Mapping[str, str] | None, say: Say
 ) -> ImageData:
     """Return an idx set as ImageData; it has its `official` name only where all its checksums are known.
 
@@ -97,12 +103,19 @@ def image_data(
         path: where they came from.
         official: the name of the data set that this should be.
         sha256: its known checksums; None where something else has vouched for them.
-        names: of the classes; the numbers where there are fewer or more labels than these.
+        say: takes lines on what is odd about it.
 
     """
     verified = sha256 is None or dict(sha256) == found.sha256
+    name = official if verified else unverified_name(found.prefix or path.stem)
+    if not verified:
+        say(f'{path}: no known checksum vouches for it; the data is called {name}')
+    found = upright(found)
+    if min(int(labels.min()) for labels in found.labels.values()) == 1:
+        say(f'{path}: {FROM_ONE}')
     n_classes = 1 + max(int(labels.max()) for labels in found.labels.values())
     numbers = tuple(str(label) for label in range(n_classes))
+    names = CLASS_NAMES.get(official if verified else found.prefix, numbers)
     parts: dict[str, Any] = {
         f'{kind}_{part}': array
         for part in found.images
@@ -112,10 +125,32 @@ def image_data(
         )
     }
     return ImageData(
-        name=official if verified else unverified_name(found.prefix or path.stem),
+        name=name,
         synthetic=False,
         class_names=names if len(names) == n_classes else numbers,
         source=str(path),
         provenance={f'sha256_{name}': digest for name, digest in found.sha256.items()},
         **parts,
     )
+
+
+def _of_keras(path: Path) -> IdxSet:
+    """Return what Keras's mnist.npz holds: the arrays of the idx files under other names."""
+    images: dict[str, numpy.ndarray] = {}
+    labels: dict[str, numpy.ndarray] = {}
+    sha256 = {}
+    with npz.opened(path) as arrays:
+        shapes = arrays.shapes
+        for part in ('train', 'test'):
+            x, y = shapes.get(f'x_{part}', ()), shapes.get(f'y_{part}', ())
+            if x[1:] != (28, 28) or y != x[:1] or not x[0]:
+                raise InputError(
+                    f'{path}: x_{part}, y_{part}: found {x or "none"}, {y or "none"}, expected (N, 28, 28), '
+                    "(N,), as in Keras's mnist.npz"
+                )
+            for kind, name, found in (('images', 'x', images), ('labels', 'y', labels)):
+                found[part] = arrays[f'{name}_{part}']
+                if found[part].dtype != numpy.uint8:
+                    raise InputError(f'{path}: {name}_{part}: found {found[part].dtype}, expected uint8')
+                sha256[f'{part}_{kind}'] = hashlib.sha256(found[part].tobytes()).hexdigest()
+    return IdxSet('', images, labels, sha256)
