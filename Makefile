@@ -23,6 +23,7 @@ help: ## explain the targets
 
 $(VENV)/installed-with:
 	@$(PYTHON) -c 'import sys; sys.exit(0 if (3, 10) <= sys.version_info[:2] <= (3, 13) else "vgg-cifar needs Python 3.10 to 3.13; choose one: PYTHON=python3.12 make ...")'
+	@$(PYTHON) -c 'import sys, sysconfig; sys.exit("This Python is built for musl (Alpine), where oneDNN cannot be installed; use one for glibc, such as the image python:3.12-slim" if "musl" in str(sysconfig.get_config_var("HOST_GNU_TYPE")) else 0)'
 	$(PYTHON) -m venv --clear $(VENV)
 	@echo '$(WANTED)' > $@
 

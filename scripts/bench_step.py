@@ -46,15 +46,15 @@ def chainer_step(n: int) -> Step:
             super().__init__()
             with self.init_scope():
                 self.convolutions = chainer.ChainList()
-                self.normalizations = chainer.ChainList()
+                self.normalisations = chainer.ChainList()
                 for channels in CHANNELS:
                     for c in channels:
                         self.convolutions.append(L.Convolution2D(None, c, 3, pad=1))
-                        self.normalizations.append(L.BatchNormalization(c))
+                        self.normalisations.append(L.BatchNormalization(c))
                 self.fc4, self.fc5, self.fc6 = L.Linear(None, 500), L.Linear(500, 500), L.Linear(500, 10)
 
         def forward(self, x):
-            layers = iter(zip(self.convolutions, self.normalizations, strict=True))
+            layers = iter(zip(self.convolutions, self.normalisations, strict=True))
             for channels in CHANNELS:
                 for _ in channels:
                     conv, bn = next(layers)

@@ -25,6 +25,16 @@ def test_cores_follow_the_affinity():
     assert run_code(code) == 'True\n'
 
 
+@pytest.mark.parametrize(
+    'given, wanted',
+    [('3', 3), ('4,2', 4), (' 2 ', 2), *((no, 6) for no in ('', 'abc', '0', '-1', ',2', '1.5', '²'))],
+)
+def test_threads_are_what_openmp_is_told_or_the_cores(monkeypatch, given, wanted):
+    monkeypatch.setattr(machine, 'cores', lambda: 5.5)
+    monkeypatch.setenv('OMP_NUM_THREADS', given)
+    assert machine.threads() == wanted
+
+
 @pytest.fixture
 def control_group(tmp_path, monkeypatch):
     """A folder that stands in for the innermost control group of this process."""

@@ -1,6 +1,7 @@
 """What this machine offers to this process: processor, cores, memory."""
 
 import contextlib
+import math
 import os
 import platform
 from collections.abc import Iterator
@@ -30,6 +31,18 @@ def cores() -> float:
         if len(limit) == 2 and limit[0] > 0:
             available = min(available, limit[0] / limit[1])
     return available
+
+
+def threads() -> int:
+    """Return how many threads to compute with: what OMP_NUM_THREADS says, else one for each core.
+
+    Of a list, which has a number for each level of nesting, the first counts. What is no number above 0
+    counts as not set.
+    """
+    first = os.environ.get('OMP_NUM_THREADS', '').partition(',')[0].strip()
+    if first.isascii() and first.isdigit() and int(first):
+        return int(first)
+    return max(1, math.ceil(cores()))
 
 
 def memory() -> int | None:

@@ -58,7 +58,8 @@ def run(layer, x, owners, gy_seed=1):
 
 def agree(wanted, found, tolerance=1e-4):
     for want, have in zip(wanted, found, strict=True):
-        scale = max(1.0, float(abs(want).max()))
+        # Beside an infinity all else would be nothing, and the infinity itself no number.
+        scale = max(1.0, float(abs(want[numpy.isfinite(want)]).max(initial=0)))
         numpy.testing.assert_allclose(have.astype('f') / scale, want / scale, rtol=0, atol=tolerance)
 
 
@@ -264,6 +265,50 @@ def test_links_out_of_the_ordinary_are_called(change):
     with chainer.using_config('use_ideep', 'never'):
         wanted = plainly(conv, bn, x).array
     agree([wanted], [layers.convolution(conv, bn, x).array])
+
+
+class SeenLinks(chainer.LinkHook):
+    """Notes which links are called."""
+
+    name = 'SeenLinks'
+
+    def forward_preprocess(self, args):
+        seen.append(type(args.link).__name__)
+
+
+class SeenFunctions(chainer.FunctionHook):
+    """Notes which functions are called."""
+
+    name = 'SeenFunctions'
+
+    def forward_preprocess(self, function, in_data):
+        seen.append(function.label)
+
+
+seen = []
+
+
+@pytest.mark.parametrize('train', [True, False])
+def test_hooks_of_all_links_see_every_link(train):
+    conv, bn = links(3, 4, 3, 0, True)
+    fc = L.Linear(4 * 16, 2)
+    seen.clear()
+    with chainer.using_config('train', train), chainer.using_config('enable_backprop', train), SeenLinks():
+        layers.linear(fc, layers.convolution(conv, bn, numbers((3, 3, 6, 6), 0)))
+    assert seen == ['Convolution2D', 'BatchNormalization', 'Linear']
+
+
+def test_hooks_of_functions_see_them_without_a_graph():
+    conv, bn = links(3, 4, 3, 0, True)
+    x = numbers((3, 3, 6, 6), 0)
+    seen.clear()
+    with chainer.using_config('train', False), chainer.no_backprop_mode():
+        wanted = layers.convolution(conv, bn, x)
+        assert not seen
+        with SeenFunctions():
+            found = layers.convolution(conv, bn, x)
+    assert len(seen) >= 3
+    agree([wanted.array], [found.array])
 
 
 @needs_bfloat16

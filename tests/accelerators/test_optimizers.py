@@ -38,6 +38,17 @@ def test_same_numbers(options, dtype):
             numpy.testing.assert_allclose(a.update_rule.state[name], b.update_rule.state[name], rtol=1e-6)
 
 
+@pytest.mark.parametrize('threads', ['', 'abc', '0', '4,2', '1', '3'])
+def test_any_number_of_threads_gives_the_same_bits(monkeypatch, threads):
+    wanted, _ = trained(optimizers.Adam())
+    monkeypatch.setenv('OMP_NUM_THREADS', threads)
+    monkeypatch.setattr(optimizers, '_n_threads', optimizers._n_threads.__wrapped__)
+    monkeypatch.setattr(optimizers, '_threads', optimizers._threads.__wrapped__)
+    found, _ = trained(optimizers.Adam())
+    for a, b in zip(wanted.params(), found.params(), strict=True):
+        numpy.testing.assert_array_equal(a.array, b.array)
+
+
 def test_other_layouts():
     wanted, _ = trained(chainer.optimizers.Adam(), layout='F')
     found, _ = trained(optimizers.Adam(), layout='F')

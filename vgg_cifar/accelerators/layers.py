@@ -75,15 +75,18 @@ def convolution(
         chainer.Variable: (N, out, H', W').
 
     """
-    plain = _plain(conv, L.Convolution2D) and (bn is None or _plain_normalization(bn))
+    plain = _plain(conv, L.Convolution2D) and (bn is None or _plain_normalisation(bn))
     taken = _takes(x) and (shortcut is None or _takes(shortcut))
-    if not taken or not plain or chainer.config.in_recomputing:
+    folds = not chainer.config.enable_backprop and not (bn is not None and chainer.config.train)
+    # Who watches functions is to see them one by one.
+    watched = folds and bool(chainer.get_function_hooks())
+    if not taken or not plain or watched or chainer.config.in_recomputing:
         h = conv(_float32(x))
         return _rectified(h if bn is None else bn(h), slope, shortcut)
     from vgg_cifar.accelerators.onednn import folding, nodes
     from vgg_cifar.accelerators.onednn.convolution import pair
 
-    if not chainer.config.enable_backprop and not (bn is not None and chainer.config.train):
+    if folds:
         added = None if shortcut is None else chainer.as_variable(shortcut).array
         return folding.rectified_convolution(conv, bn, chainer.as_variable(x).array, _dtype(), slope, added)
     convolve = nodes.Convolution(pair(conv.stride), pair(conv.pad), pair(conv.dilate), conv.groups, _dtype())
@@ -95,8 +98,8 @@ def convolution(
     if bn is not None:
         mean: Any = bn.avg_mean
         var: Any = bn.avg_var
-        normalize = nodes.BatchNormalization(bn.eps, mean, var, bn.decay, relu=at_once)
-        (h,) = normalize.apply((h, bn.gamma, bn.beta))
+        normalise = nodes.BatchNormalization(bn.eps, mean, var, bn.decay, relu=at_once)
+        (h,) = normalise.apply((h, bn.gamma, bn.beta))
         if at_once:
             return h
     return nodes.ReLU(slope).apply((h,) if shortcut is None else (h, shortcut))[0]
@@ -159,13 +162,18 @@ def _plain(link: Any, kind: type) -> bool:
     """Whether a link does what its class says, with float32 parameters on the CPU."""
     # Not isinstance: what a subclass does is its own.
     is_kind = type(link) is kind
-    if not is_kind or link.W.array is None or link.local_link_hooks:
+    if not is_kind or link.W.array is None or _hooked(link):
         return False
     return all(isinstance(p.array, numpy.ndarray) and p.dtype == numpy.float32 for p in link.params())
 
 
-def _plain_normalization(bn: L.BatchNormalization) -> bool:
-    if type(bn) is not L.BatchNormalization or bn.local_link_hooks or bn.axis is not None:
+def _hooked(link: chainer.Link) -> bool:
+    """Whether somebody wants to see the link called: by hooks of its own, or of all links in this thread."""
+    return bool(link._n_local_link_hooks or chainer._get_link_hooks())
+
+
+def _plain_normalisation(bn: L.BatchNormalization) -> bool:
+    if type(bn) is not L.BatchNormalization or _hooked(bn) or bn.axis is not None:
         return False
     vectors = (getattr(bn.gamma, 'array', None), getattr(bn.beta, 'array', None), bn.avg_mean, bn.avg_var)
     return all(

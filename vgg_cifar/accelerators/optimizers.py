@@ -2,7 +2,6 @@
 
 import concurrent.futures
 import functools
-import math
 import os
 from collections.abc import Sequence
 from typing import Any
@@ -35,7 +34,7 @@ class AdamRule(adam.AdamRule):
         if len(pieces) < 2 * n:
             _update(pieces, settings)
         else:
-            for done in [_threads().submit(_update, pieces[k::n], settings) for k in range(n)]:
+            for done in [_threads(os.getpid()).submit(_update, pieces[k::n], settings) for k in range(n)]:
                 done.result()
 
 
@@ -53,16 +52,13 @@ def _suits(array: Any) -> bool:
 
 @functools.cache
 def _n_threads() -> int:
-    return int(os.environ.get('OMP_NUM_THREADS', '0').split(',')[0]) or max(1, math.ceil(machine.cores()))
+    return machine.threads()
 
 
-@functools.cache
-def _threads() -> concurrent.futures.ThreadPoolExecutor:
+@functools.lru_cache(1)
+def _threads(process: int) -> concurrent.futures.ThreadPoolExecutor:
+    """Return the threads of this process: they do not survive a fork."""
     return concurrent.futures.ThreadPoolExecutor(_n_threads(), 'adam')
-
-
-# Threads do not survive a fork.
-os.register_at_fork(after_in_child=_threads.cache_clear)
 
 
 def _update(pieces: Sequence[Sequence[numpy.ndarray]], settings: Sequence[float]) -> None:

@@ -4,6 +4,7 @@ import os
 import sys
 from pathlib import Path
 
+import chainer  # noqa: F401
 import pytest
 
 from vgg_cifar.accelerators import onednn

@@ -150,7 +150,7 @@ def test_leaky_relu(shape, slope, seed, layout, gy_layout):
 
 @fast
 @given(images, st.booleans(), seeds, layouts, layouts)
-def test_batch_normalization_in_training(shape, flat, seed, layout, gy_layout):
+def test_batch_normalisation_in_training(shape, flat, seed, layout, gy_layout):
     assume(layout != 'broadcast')
     shape = (shape[0] + 4, *shape[1:2]) if flat else (shape[0] + 1, *shape[1:])
     c = shape[1]
@@ -172,7 +172,7 @@ def test_batch_normalization_in_training(shape, flat, seed, layout, gy_layout):
 
 @fast
 @given(st.sampled_from([(0,), (1,), (0, 1), (0, 2, 3), (0, 1, 2), (0, 1, 3)]), seeds)
-def test_batch_normalization_over_other_axes(axis, seed):
+def test_batch_normalisation_over_other_axes(axis, seed):
     shape = (6, 6) if len(axis) < 3 else (6, 6, 6, 6)
     assume(len(axis) != 2)
     inputs = [numbers(shape, seed), numbers((6,), seed + 1), numbers((6,), seed + 2)]
@@ -181,7 +181,7 @@ def test_batch_normalization_over_other_axes(axis, seed):
 
 @fast
 @given(images, seeds, layouts, layouts)
-def test_batch_normalization_with_given_statistics(shape, seed, layout, gy_layout):
+def test_batch_normalisation_with_given_statistics(shape, seed, layout, gy_layout):
     c = shape[1]
     mean, var = numbers((c,), seed + 3), abs(numbers((c,), seed + 4)) + 0.1
     inputs = [
@@ -196,7 +196,7 @@ def test_batch_normalization_with_given_statistics(shape, seed, layout, gy_layou
 
 @fast
 @given(images, st.integers(1, 7), st.sampled_from([0.75, 0.5]), seeds, layouts)
-def test_local_response_normalization(shape, n, beta, seed, layout):
+def test_local_response_normalisation(shape, n, beta, seed, layout):
     x = arranged(numbers(shape, seed), layout)
     compare(lambda x: F.local_response_normalization(x, n, 2, 0.01, beta), [x], seed)
 

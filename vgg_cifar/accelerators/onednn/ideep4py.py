@@ -14,7 +14,7 @@ from vgg_cifar.accelerators.onednn import (
     elementwise,
     library,
     noise,
-    normalization,
+    normalisation,
     pooling,
     process,
 )
@@ -213,8 +213,8 @@ class batchNormalization:
     ) -> tuple[Array, ...]:
         """Return y; where no statistics are given also the mean, the biased variance, and 1 / deviation."""
         if mean is not None and var is not None:
-            return (normalization.batch_given(x, gamma, beta, mean, var, eps),)
-        y, mean, var, _ = normalization.batch_forward(x, gamma, beta, eps)
+            return (normalisation.batch_given(x, gamma, beta, mean, var, eps),)
+        y, mean, var, _ = normalisation.batch_forward(x, gamma, beta, eps)
         return y, mean, var, numpy.reciprocal(numpy.sqrt(var + numpy.float32(eps)))
 
     @staticmethod
@@ -222,7 +222,7 @@ class batchNormalization:
         x: Array, gy: Array, mean: Array, var: Array, gamma: Array, eps: float
     ) -> tuple[Array, tuple[Array, Array]]:
         """Return the gradients: x's, and gamma's and beta's as a pair."""
-        gx, ggamma, gbeta = normalization.batch_backward(x, gy, mean, var, gamma, eps)
+        gx, ggamma, gbeta = normalisation.batch_backward(x, gy, mean, var, gamma, eps)
         return gx, (ggamma, gbeta)
 
 

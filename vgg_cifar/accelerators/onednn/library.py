@@ -6,7 +6,7 @@ All numbers are those of its header dnnl_types.h.
 import ctypes
 import enum
 import functools
-import os
+import platform
 import site
 import sys
 import sysconfig
@@ -46,7 +46,6 @@ SIGNATURES = {
     'post_ops_append_sum': 'pfii',
     'post_ops_destroy': 'p',
     'reorder_primitive_desc_create': 'pppppp',
-    'sum_primitive_desc_create': 'pppippp',
     'binary_primitive_desc_create': 'ppipppp',
     'eltwise_forward_primitive_desc_create': 'ppiippffp',
     'eltwise_backward_primitive_desc_create': 'ppipppffpp',
@@ -85,7 +84,14 @@ STATUS = {
     6: 'not required',
 }
 # The instruction sets that matter here, widest first, by the bits of dnnl_cpu_isa_t.
-INSTRUCTION_SETS = {0xFEF: 'AMX', 0xE7: 'AVX-512 with bfloat16', 0x27: 'AVX-512', 0x7: 'AVX2', 0x1: 'SSE4.1'}
+INSTRUCTION_SETS = {
+    0xFEF: 'AMX',
+    0xE7: 'AVX-512 with bfloat16',
+    0x27: 'AVX-512',
+    0x7: 'AVX2',
+    0x3: 'AVX',
+    0x1: 'SSE4.1',
+}
 
 
 class Arg(enum.IntEnum):
@@ -107,7 +113,6 @@ class Arg(enum.IntEnum):
     DIFF_BIAS = 169
     DIFF_SCALE = 255
     DIFF_SHIFT = 256
-    MULTIPLE_SRC = 1024
 
 
 class Algorithm(enum.IntEnum):
@@ -116,12 +121,10 @@ class Algorithm(enum.IntEnum):
     CONVOLUTION = 0x1
     RELU = 0x20
     LINEAR = 0x26
-    RELU_BY_OUTPUT = 0x100
     MAX_POOLING = 0x1FF
     AVERAGE_POOLING = 0x2FF
     ADD = 0x1FFF0
     MULTIPLY = 0x1FFF1
-    MAXIMUM = 0x1FFF2
 
 
 class Propagation(enum.IntEnum):
@@ -132,7 +135,7 @@ class Propagation(enum.IntEnum):
     BACKWARD = 128
 
 
-class Normalization(enum.IntFlag):
+class Normalisation(enum.IntFlag):
     """Switches of batch normalisation."""
 
     GIVEN_STATISTICS = 1
@@ -232,15 +235,19 @@ def _candidates() -> Iterator[str]:
 
 @functools.cache
 def _load() -> Library | Unavailable:
-    if not sys.platform.startswith('linux') or os.uname().machine != 'x86_64':
-        return Unavailable(f'oneDNN is used on x86-64 Linux only, this is {sys.platform}')
+    system, processor = platform.system(), platform.machine()
+    if (system, processor) != ('Linux', 'x86_64'):
+        return Unavailable(f'oneDNN is used on x86-64 Linux only, this is {system} on {processor}')
     reasons = []
     for path in _candidates():
         try:
             return Library(path)
         except (OSError, Unavailable, OneDNNError) as error:
             reasons.append(str(error))
-    return Unavailable(f'{"; ".join(dict.fromkeys(reasons))} (pip install onednn-cpu-gomp)')
+    found = '; '.join(dict.fromkeys(reasons))
+    if 'musl' in (sysconfig.get_config_var('HOST_GNU_TYPE') or ''):
+        return Unavailable(f'{found} (onednn-cpu-gomp is built for glibc, and this Linux has musl)')
+    return Unavailable(f'{found} (pip install onednn-cpu-gomp)')
 
 
 def load() -> Library:

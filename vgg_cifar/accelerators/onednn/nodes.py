@@ -15,7 +15,7 @@ from vgg_cifar.accelerators.onednn import (
     elementwise,
     linear,
     noise,
-    normalization,
+    normalisation,
     pooling,
 )
 from vgg_cifar.accelerators.onednn.arrays import canonical
@@ -119,13 +119,13 @@ class BatchNormalization(Node):
         """Return y for x (N, C, H, W), gamma (C,) and beta (C,)."""
         self.retain_inputs((0, 1, 2))
         x, gamma, beta = inputs
-        found = normalization.batch_forward(x, gamma, beta, self.eps, self.relu)
+        found = normalisation.batch_forward(x, gamma, beta, self.eps, self.relu)
         y, self.mean, self.var, positive = found
         self._positive = positive if self.relu else None
         # Whatever is wrong in x makes its channel's statistics wrong.
         self.finite = all(numpy.isfinite(v).all() for v in (self.mean, self.var, gamma, beta))
         if self.relu and not self.finite:
-            y = elementwise.relu(normalization.batch_forward(x, gamma, beta, self.eps).y)
+            y = elementwise.relu(normalisation.batch_forward(x, gamma, beta, self.eps).y)
         m = x.size // gamma.size
         self.running_mean *= self.decay
         self.running_mean += (1 - self.decay) * self.mean
@@ -136,7 +136,7 @@ class BatchNormalization(Node):
     def gradients(self, wanted: Sequence[int], gy: Array) -> Sequence[Array]:
         """Return the gradients; see Node."""
         x, gamma, _ = (variable.array for variable in self.get_retained_inputs())
-        found = normalization.batch_backward(x, gy, self.mean, self.var, gamma, self.eps, self._positive)
+        found = normalisation.batch_backward(x, gy, self.mean, self.var, gamma, self.eps, self._positive)
         return [found[i] for i in wanted]
 
     def reference(self, *inputs: Any) -> chainer.Variable:

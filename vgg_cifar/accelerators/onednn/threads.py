@@ -1,8 +1,7 @@
-"""How many threads oneDNN's OpenMP uses: OMP_NUM_THREADS, else as many CPUs as this process may use."""
+"""How many threads oneDNN's OpenMP uses: as many as machine.threads says."""
 
 import contextlib
 import ctypes
-import math
 import os
 from collections.abc import Iterator
 
@@ -11,20 +10,20 @@ from vgg_cifar import machine
 
 @contextlib.contextmanager
 def limited() -> Iterator[None]:
-    """Load libraries with OpenMP inside this: their threads are then limited to the process's cores.
+    """Load libraries with OpenMP inside this: they then have no more threads than machine.threads says.
 
     OpenMP knows the affinity mask, not the container's quota. It reads OMP_NUM_THREADS once, when loaded.
     The environment is put back afterwards, so that child processes count for themselves.
     """
-    if 'OMP_NUM_THREADS' in os.environ:
-        yield
-        return
-    number = max(1, math.ceil(machine.cores()))
+    number, given = machine.threads(), os.environ.get('OMP_NUM_THREADS')
     os.environ['OMP_NUM_THREADS'] = str(number)
     try:
         yield
     finally:
-        del os.environ['OMP_NUM_THREADS']
+        if given is None:
+            del os.environ['OMP_NUM_THREADS']
+        else:
+            os.environ['OMP_NUM_THREADS'] = given
     # Where another library had loaded OpenMP before, its own call is the only way; it holds for this thread.
     if used() > number:
         _openmp().omp_set_num_threads(number)

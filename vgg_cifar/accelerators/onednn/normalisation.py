@@ -6,15 +6,15 @@ import numpy
 
 from vgg_cifar.accelerators.onednn import arrays, library, memory
 from vgg_cifar.accelerators.onednn.arrays import Shape, address, canonical, type_of
-from vgg_cifar.accelerators.onednn.library import Arg, Normalization, Propagation, Type
+from vgg_cifar.accelerators.onednn.library import Arg, Normalisation, Propagation, Type
 from vgg_cifar.accelerators.onednn.primitives import Primitive, cached
 
-_AFFINE = Normalization.SCALE | Normalization.SHIFT
+_AFFINE = Normalisation.SCALE | Normalisation.SHIFT
 
 
 @cached
-def _batch_forward(shape: Shape, eps: float, flags: Normalization, type: Type) -> Primitive:
-    given = Normalization.GIVEN_STATISTICS in flags
+def _batch_forward(shape: Shape, eps: float, flags: Normalisation, type: Type) -> Primitive:
+    given = Normalisation.GIVEN_STATISTICS in flags
     return Primitive(
         f'batch normalisation of {shape}',
         (Arg.SRC, Arg.MEAN, Arg.VARIANCE, Arg.SCALE, Arg.SHIFT, Arg.DST, Arg.WORKSPACE),
@@ -29,7 +29,7 @@ def _batch_forward(shape: Shape, eps: float, flags: Normalization, type: Type) -
 
 
 @cached
-def _batch_backward(shape: Shape, eps: float, flags: Normalization, type: Type) -> Primitive:
+def _batch_backward(shape: Shape, eps: float, flags: Normalisation, type: Type) -> Primitive:
     return Primitive(
         f'gradient of batch normalisation of {shape}',
         (
@@ -55,7 +55,7 @@ def _batch_backward(shape: Shape, eps: float, flags: Normalization, type: Type) 
     )
 
 
-class Normalized(NamedTuple):
+class Normalised(NamedTuple):
     """What batch normalisation returns: statistics are per channel, `var` is the biased variance."""
 
     y: numpy.ndarray
@@ -70,21 +70,21 @@ def _vector(values: numpy.ndarray) -> numpy.ndarray:
 
 def batch_forward(
     x: numpy.ndarray, gamma: numpy.ndarray, beta: numpy.ndarray, eps: float, relu: bool = False
-) -> Normalized:
+) -> Normalised:
     """Normalise x (N, C, H, W) by the statistics of its channels; then, if asked to, clip at zero.
 
     `positive` is oneDNN's record of what the ReLU let through; it is empty without one. The ReLU does not
     keep NaN: the caller looks at the statistics first.
     """
     x, gamma, beta = canonical(x), _vector(gamma), _vector(beta)
-    flags = _AFFINE | Normalization.RELU if relu else _AFFINE
+    flags = _AFFINE | Normalisation.RELU if relu else _AFFINE
     primitive = _batch_forward(x.shape, eps, flags, type_of(x.dtype))
     mean, var = numpy.empty_like(gamma), numpy.empty_like(gamma)
     y = arrays.empty(x.shape, x.dtype)
     positive = memory.buffer(primitive.size(Arg.WORKSPACE))
     inputs = (x, mean, var, gamma, beta)
     primitive(*map(address, inputs), address(y), address(positive))
-    return Normalized(y, mean, var, positive)
+    return Normalised(y, mean, var, positive)
 
 
 def batch_given(
@@ -94,12 +94,10 @@ def batch_given(
     mean: numpy.ndarray,
     var: numpy.ndarray,
     eps: float,
-    relu: bool = False,
 ) -> numpy.ndarray:
-    """Normalise x (N, C, H, W) by given statistics of its channels; then, if asked to, clip at zero."""
+    """Normalise x (N, C, H, W) by given statistics of its channels."""
     x = canonical(x)
-    flags = _AFFINE | Normalization.GIVEN_STATISTICS
-    flags = flags | Normalization.RELU if relu else flags
+    flags = _AFFINE | Normalisation.GIVEN_STATISTICS
     primitive = _batch_forward(x.shape, eps, flags, type_of(x.dtype))
     vectors = [_vector(values) for values in (mean, var, gamma, beta)]
     y = arrays.empty(x.shape, x.dtype)
@@ -118,7 +116,7 @@ def batch_backward(
 ) -> tuple[numpy.ndarray, numpy.ndarray, numpy.ndarray]:
     """Return the gradients of x, gamma and beta; `positive` is what `batch_forward` with a ReLU recorded."""
     x, gy, gamma = canonical(x), canonical(gy), _vector(gamma)
-    flags = _AFFINE if positive is None else _AFFINE | Normalization.RELU
+    flags = _AFFINE if positive is None else _AFFINE | Normalisation.RELU
     primitive = _batch_backward(x.shape, eps, flags, type_of(x.dtype))
     gx = arrays.empty(x.shape, x.dtype)
     ggamma, gbeta = numpy.empty_like(gamma), numpy.empty_like(gamma)
