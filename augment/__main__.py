@@ -6,9 +6,8 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from augment import transforms
-from augment.recipe import Recipe
 from vgg_cifar.errors import InputError, exit_status
+from vgg_cifar.stop_signals import StopSignals
 
 EXAMPLES = """examples:
   python -m augment CIFAR10.hdf5 CIFAR10x4.hdf5                         the four copies of report R1's listing
@@ -29,22 +28,25 @@ MERGE_EXAMPLES = """examples:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; return 0: done, 1: failed, 2: bad input or usage, 128 + the number of a signal."""
-    argv = sys.argv[1:] if argv is None else list(argv)
-    work: Callable[[argparse.Namespace, str], None]
-    if argv[:1] == ['merge']:
-        arguments, work = _merge_parser().parse_args(argv[1:]), _merge
-    else:
-        arguments, work = _parser().parse_args(argv), _augment
-    command = shlex.join(['python', '-m', 'augment', *argv])
+    given = sys.argv[1:] if argv is None else list(argv)
+    arguments = argparse.Namespace(debug=False)
 
     def run() -> int:
-        work(arguments, command)
+        # Before anything is imported that takes a while.
+        with StopSignals('nothing is half-written') as signals, signals.raised():
+            merges = given[:1] == ['merge']
+            work: Callable[[argparse.Namespace, str], None] = _merge if merges else _augment
+            parser = _merge_parser() if merges else _parser()
+            parser.parse_args(given[1:] if merges else given, arguments)
+            work(arguments, shlex.join(['python', '-m', 'augment', *given]))
         return 0
 
-    return exit_status('augment', run, arguments.debug)
+    return exit_status('augment', run, lambda: arguments.debug)
 
 
 def _augment(arguments: argparse.Namespace, command: str) -> None:
+    from augment.recipe import Recipe
+
     recipe = Recipe(
         tuple(arguments.copies), arguments.rotate, arguments.median_window, arguments.dtype, arguments.gzip
     )
@@ -94,6 +96,8 @@ def _rows(text: str) -> tuple[int | None, int | None]:
 
 
 def _parser() -> argparse.ArgumentParser:
+    from augment import transforms
+
     parser = argparse.ArgumentParser(
         prog='python -m augment',
         description='Write copies of the training images of an HDF5 file to another: flipped, normalized, '

@@ -4,7 +4,7 @@ python scripts/compare_depth.py --data CIFAR10.hdf5 -d 0               as in the
 python scripts/compare_depth.py --scale smoke                          a minute on a laptop, synthetic images
 """
 
-from vgg_cifar.commands.reproduce import compare
+from vgg_cifar.cli import compare
 
 if __name__ == '__main__':
     compare('ie598', '2', '3', description=__doc__)

@@ -6,7 +6,7 @@ python scripts/compare_optimizers.py --data CIFAR10.hdf5 -d 0          as in the
 python scripts/compare_optimizers.py --scale smoke                     a minute on a laptop, synthetic images
 """
 
-from vgg_cifar.commands.reproduce import compare
+from vgg_cifar.cli import compare
 
 if __name__ == '__main__':
     compare('ie598', '6', '6b', '7', description=__doc__)

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from processes import python
+from processes import ROOT, python
 
 from vgg_cifar.cli import VERBS
 
@@ -35,3 +35,25 @@ def test_debug_keeps_the_traceback():
     result = python('-m', 'vgg_cifar', '--debug', 'run', 'no_such_script.py')
     assert result.returncode == 1
     assert 'InputError: no_such_script.py' in result.stderr
+
+
+@pytest.mark.parametrize(
+    'start, imported',
+    [
+        ("from vgg_cifar.cli import main; sys.exit(main(['reproduce', 'ie598']))", 'chainer'),
+        ("runpy.run_path('scripts/compare_depth.py', run_name='__main__')", 'chainer'),
+        ("from augment.__main__ import main; sys.exit(main(['IN.hdf5', 'OUT.hdf5']))", 'numpy'),
+    ],
+)
+def test_ctrl_c_while_a_command_is_imported_is_one_line(start, imported):
+    code = f"""if True:
+        import os, runpy, signal, sys
+        class Finder:
+            def find_spec(name, *_):
+                if name == {imported!r}:
+                    os.kill(os.getpid(), signal.SIGINT)
+        sys.meta_path.insert(0, Finder)
+        {start}"""
+    result = python('-c', code, cwd=ROOT)
+    assert (result.returncode, result.stdout) == (130, '')
+    assert re.fullmatch(r'(vgg-cifar|augment): stopped by SIGINT; [^\n]*\n', result.stderr)

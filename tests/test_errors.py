@@ -29,21 +29,21 @@ def raising(error):
     ],
 )
 def test_an_error_becomes_a_line_and_a_status(capsys, error, status, line):
-    assert exit_status('program', raising(error), debug=False) == status
+    assert exit_status('program', raising(error), debug=lambda: False) == status
     printed = capsys.readouterr().err
     assert printed.startswith(f'program: {line}')
     assert printed.count('\n') == 1
     with pytest.raises(type(error)):
-        exit_status('program', raising(error), debug=True)
+        exit_status('program', raising(error), debug=lambda: True)
 
 
 def test_nobodys_error_keeps_its_traceback():
     with pytest.raises(KeyError):
-        exit_status('program', raising(KeyError('x')), debug=False)
+        exit_status('program', raising(KeyError('x')), debug=lambda: False)
 
 
 def test_work_that_is_done_gives_its_own_status():
-    assert exit_status('program', lambda: 0, debug=False) == 0
+    assert exit_status('program', lambda: 0, debug=lambda: False) == 0
 
 
 def test_first_line_of_an_error_without_words():
@@ -52,7 +52,7 @@ def test_first_line_of_an_error_without_words():
 
 
 def test_a_message_shows_what_it_quotes_from_files_printably(capsys):
-    exit_status('program', raising(InputError('\x1b[2Jname\n\0' + 'x' * 1_000_000)), debug=False)
+    exit_status('program', raising(InputError('\x1b[2Jname\n\0' + 'x' * 1_000_000)), debug=lambda: False)
     error = capsys.readouterr().err
     assert error.startswith(r'program: \x1b[2Jname\n\x00xxx')
     assert error.count('\n') == 1 and len(error) < 10_000

@@ -3,9 +3,11 @@
 import argparse
 import importlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import NoReturn
 
 from vgg_cifar.errors import exit_status
+from vgg_cifar.stop_signals import StopSignals
 
 VERBS = {
     'data': 'get a data set and write it as an HDF5 file',
@@ -24,14 +26,40 @@ def main(argv: Sequence[str] | None = None) -> int:
     A run that a signal has stopped cleanly gives 128 + the signal's number, as shells do. With --debug an
     error keeps its traceback.
     """
-    argv = sys.argv[1:] if argv is None else argv
-    return run(_parser(argv), argv)
+    given = sys.argv[1:] if argv is None else argv
+    return _run(lambda: _parser(given), given)
 
 
-def run(parser: argparse.ArgumentParser, argv: Sequence[str] | None = None) -> int:
-    """Parse `argv`, call what the parser set as ``run``, and return the exit status."""
-    arguments = parser.parse_args(argv)
-    return exit_status('vgg-cifar', lambda: arguments.run(arguments), arguments.debug)
+def compare(report: str, *figures: str, description: str) -> NoReturn:
+    """Run a comparison script: `reproduce` with its report and figures given, at the report's own scale."""
+
+    def parser() -> argparse.ArgumentParser:
+        parser = argparse.ArgumentParser(
+            description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+        )
+        parser.add_argument('--debug', action='store_true', help='show the traceback of an error')
+        importlib.import_module('vgg_cifar.commands.reproduce').add_comparison(parser, report, figures)
+        return parser
+
+    sys.exit(_run(parser, sys.argv[1:]))
+
+
+def _run(make_parser: Callable[[], argparse.ArgumentParser], argv: Sequence[str]) -> int:
+    """Parse `argv`, call what the parser set as ``run``, and return the exit status.
+
+    Signals are caught before the parser is made, because that imports the command.
+    """
+    arguments = argparse.Namespace(debug=False)
+
+    def work() -> int:
+        with StopSignals('nothing is half-written') as signals, signals.raised():
+            make_parser().parse_args(argv, arguments)
+            if not arguments.script:
+                return arguments.run(arguments)
+        # Somebody else's script meets signals as Python has them.
+        return arguments.run(arguments)
+
+    return exit_status('vgg-cifar', work, lambda: arguments.debug)
 
 
 def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
@@ -51,5 +79,5 @@ def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
         if name in argv:
             module = importlib.import_module(f'vgg_cifar.commands.{name}')
             module.add_arguments(subparser)
-            subparser.set_defaults(run=module.run)
+            subparser.set_defaults(run=module.run, script=name == 'run')
     return parser

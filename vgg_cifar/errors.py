@@ -42,11 +42,11 @@ class Interrupted(BaseException):
 FAILED_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
-def exit_status(program: str, work: Callable[[], int], debug: bool) -> int:
+def exit_status(program: str, work: Callable[[], int], debug: Callable[[], bool]) -> int:
     """Do `work` and return its exit status; print an error as one line after the name of `program`.
 
     0: done, 1: the work failed, 2: bad input or usage, 128 + the number of a signal that has stopped it. An
-    error that is nobody's message keeps its traceback, and with `debug` every error does.
+    error that is nobody's message keeps its traceback, and every error does where `debug` then says so.
     """
     try:
         return work()
@@ -61,7 +61,7 @@ def exit_status(program: str, work: Callable[[], int], debug: bool) -> int:
         status, caught = 1, error
     except KeyboardInterrupt as error:
         message, status, caught = 'stopped by SIGINT', 128 + signal.SIGINT, error
-    if debug:
+    if debug():
         raise caught
     # A message may quote names and values from files.
     print(f'{program}: {shown(message, LONGEST_MESSAGE)}', file=sys.stderr)

@@ -4,14 +4,11 @@ import argparse
 import contextlib
 import dataclasses
 import json
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NoReturn
 
 import numpy
 
-from vgg_cifar import cli
 from vgg_cifar.accelerators.layers import COMPUTE
 from vgg_cifar.atomic import write_json
 from vgg_cifar.dask_connection import connected, missing
@@ -47,15 +44,10 @@ and resumes what is not, and figures that share a run share its folder."""
 ALL = 'all'
 
 
-def compare(report: str, *figures: str, description: str) -> NoReturn:
-    """Run a comparison script: `reproduce` with its report and figures given, at the report's own scale."""
-    parser = argparse.ArgumentParser(
-        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def add_comparison(parser: argparse.ArgumentParser, report: str, figures: Sequence[str]) -> None:
+    """Add the options of a comparison script, whose report and figures are given."""
     _add_options(parser, scale='full')
-    parser.add_argument('--debug', action='store_true', help='show the traceback of an error')
-    parser.set_defaults(report=report, figures=figures, run=run)
-    sys.exit(cli.run(parser))
+    parser.set_defaults(report=report, figures=figures, run=run, script=False)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
