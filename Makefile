@@ -48,7 +48,7 @@ lint: $(VENV)/installed-test ## check style and types
 bench: $(VENV)/installed ## race a training step against stock Chainer and PyTorch: results/bench.json
 	$(BIN)/python -m pip install --quiet --editable '.[bench]'
 	@mkdir -p results
-	$(BIN)/python scripts/bench_step.py --json results/bench.json
+	$(BIN)/python scripts/bench_step.py --batch 100 500 --json results/bench.json
 
 reproduce: $(VENV)/installed ## rebuild R1's figures at smoke scale on synthetic images: results/smoke/report.html
 	$(BIN)/vgg-cifar reproduce ie598 --scale smoke -o results/smoke

@@ -1,16 +1,20 @@
 #!/usr/bin/env python
-"""Time one training step of report R1's network on the CPU: stock Chainer, this package, PyTorch.
+"""Time one training step of the reports' networks on the CPU: Chainer, this package, PyTorch.
 
-    python scripts/bench_step.py --batch 100 500 --rounds 9 --json bench.json
+    python scripts/bench_step.py --rounds 9 --json bench.json
+    python scripts/bench_step.py --network R4-DNN-Adam R3-VGG-38 --threads 1
+    python scripts/bench_step.py --network R1 --batch 100 500
 
-Each contender is a process of its own, with its network and its optimizer; they take turns, one step each, so
-that what else happens on the machine hits all alike. A step is forward, backward and update on one batch of
-random images; reading the loss ends it. PyTorch takes part where it is installed (the extra `bench`).
+Each contender is a process of its own, with its network and its optimizer; they take turns, one step each,
+so that what else happens on the machine hits all alike. A step is forward, backward and update on one batch
+of random images, by default as many as the report has; reading the loss ends it. PyTorch takes part where
+it is installed (the extra `bench`), compiled where there is a C++ compiler too.
 
-Wall time needs an otherwise idle machine. On a busy one, `--clock cpu --threads 1` compares the work itself.
+`Chainer` is the network out of Chainer's own links, as an old script has it. Wall time needs an otherwise
+idle machine. On a busy one, `--clock cpu --threads 1` compares the work itself.
 
-`bound` is the time of the convolutions alone: oneDNN's primitives for the forward pass and both gradients, on
-arrays that are already in their layouts.
+`bound` is the time of R1's convolutions alone: oneDNN's primitives for the forward pass and both gradients,
+on arrays that are already in their layouts.
 """
 
 import argparse
@@ -18,6 +22,7 @@ import importlib.util
 import json
 import os
 import resource
+import shutil
 import statistics
 import subprocess
 import sys
@@ -25,53 +30,30 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from bench_networks import NETWORKS, Network, chainer_network, torch_network
+
 ROOT = Path(__file__).resolve().parents[1]
 CHANNELS = ((64, 64), (128, 128), (256, 256, 256, 256))
-DROPOUT = 0.4
 Step = Callable[[], object]
 
 # The C library keeps what is freed instead of giving it back to the system.
 KEEPING = {'MALLOC_MMAP_MAX_': '0', 'MALLOC_TRIM_THRESHOLD_': '100000000000'}
 
 
-def chainer_step(n: int) -> Step:
-    """Return a step of the network out of Chainer's own functions, as an old script has it."""
-    import vgg_cifar  # noqa: F401, I001
-    import chainer
-    import chainer.functions as F
-    import chainer.links as L
+def chainer_step(network: Network, n: int) -> Step:
+    """Return a step of the network out of Chainer's own links."""
+    import vgg_cifar  # noqa: F401
 
-    class Network(chainer.Chain):
-        def __init__(self) -> None:
-            super().__init__()
-            with self.init_scope():
-                self.convolutions = chainer.ChainList()
-                self.normalisations = chainer.ChainList()
-                for channels in CHANNELS:
-                    for c in channels:
-                        self.convolutions.append(L.Convolution2D(None, c, 3, pad=1))
-                        self.normalisations.append(L.BatchNormalization(c))
-                self.fc4, self.fc5, self.fc6 = L.Linear(None, 500), L.Linear(500, 500), L.Linear(500, 10)
-
-        def forward(self, x):
-            layers = iter(zip(self.convolutions, self.normalisations, strict=True))
-            for channels in CHANNELS:
-                for _ in channels:
-                    conv, bn = next(layers)
-                    x = F.relu(bn(conv(x)))
-                x = F.dropout(F.max_pooling_2d(x, 2), DROPOUT)
-            x = F.dropout(F.relu(self.fc4(x)), DROPOUT)
-            return self.fc6(F.dropout(F.relu(self.fc5(x)), DROPOUT))
-
-    return _chainer_training(Network(), chainer.optimizers.Adam(), n)
+    return _chainer_training(chainer_network(network.layers), network, n)
 
 
-def our_step(n: int, compute: str) -> Step:
+def our_step(network: Network, n: int, compute: str = 'float32') -> Step:
     """Return a step of vgg_cifar's network."""
-    from vgg_cifar.accelerators import layers, optimizers
-    from vgg_cifar.models import VGG
+    from vgg_cifar import models
+    from vgg_cifar.accelerators import layers
 
-    step = _chainer_training(VGG(dropout=DROPOUT), optimizers.Adam(), n)
+    model = models.build(network.family, network.options, network.n_classes, network.image_shape)
+    step = _chainer_training(model, network, n)
 
     def run() -> object:
         with layers.using_compute(compute):
@@ -80,16 +62,18 @@ def our_step(n: int, compute: str) -> Step:
     return run
 
 
-def _chainer_training(network, optimizer, n: int) -> Step:
+def _chainer_training(model, network: Network, n: int) -> Step:
     import chainer.functions as F
     import numpy
 
-    x, t = _batch(n)
-    optimizer.setup(network)
+    from vgg_cifar.training import optimizers
+
+    x, t = _batch(network, n)
+    optimizer = optimizers.build(network.optimizer, model, network.lr, {}, network.weight_decay)
 
     def step() -> object:
-        loss = F.softmax_cross_entropy(network(x), t)
-        network.cleargrads()
+        loss = F.softmax_cross_entropy(model(x), t)
+        model.cleargrads()
         loss.backward()
         optimizer.update()
         return float(loss.array)
@@ -98,40 +82,39 @@ def _chainer_training(network, optimizer, n: int) -> Step:
     return step
 
 
-def torch_step(n: int, channels_last: bool, bfloat16: bool) -> Step:
-    """Return a step of the same network in PyTorch, eager."""
+def torch_step(
+    network: Network, n: int, channels_last: bool, bfloat16: bool = False, compiled: bool = False
+) -> Step:
+    """Return a step of the same network in PyTorch, eager or compiled."""
     import torch
-    from torch import nn
 
-    layers: list[nn.Module] = []
-    c_in = 3
-    for channels in CHANNELS:
-        for c in channels:
-            layers += [nn.Conv2d(c_in, c, 3, padding=1), nn.BatchNorm2d(c), nn.ReLU()]
-            c_in = c
-        layers += [nn.MaxPool2d(2), nn.Dropout(DROPOUT)]
-    layers += [nn.Flatten(), nn.Linear(c_in * 16, 500), nn.ReLU(), nn.Dropout(DROPOUT)]
-    layers += [nn.Linear(500, 500), nn.ReLU(), nn.Dropout(DROPOUT), nn.Linear(500, 10)]
-    network = nn.Sequential(*layers)
-    images, labels = _batch(n)
+    model = torch_network(network.layers)
+    images, labels = _batch(network, n)
     x, t = torch.from_numpy(images), torch.from_numpy(labels).long()
     if channels_last:
-        network = network.to(memory_format=torch.channels_last)
+        model = model.to(memory_format=torch.channels_last)
         x = x.to(memory_format=torch.channels_last)
-    optimizer = torch.optim.Adam(network.parameters(), fused=True)
+    decay = {'weight_decay': network.weight_decay}
+    optimizer = {
+        'adam': lambda p: torch.optim.Adam(p, lr=network.lr or 1e-3, fused=True, **decay),
+        'sgd': lambda p: torch.optim.SGD(p, lr=network.lr or 0.01, fused=True, **decay),
+        # Chainer's defaults.
+        'adadelta': lambda p: torch.optim.Adadelta(p, lr=1, rho=0.95, eps=1e-6, **decay),
+    }[network.optimizer](model.parameters())
+    forward = torch.compile(model) if compiled else model
 
     def step() -> object:
         with torch.autocast('cpu', torch.bfloat16, enabled=bfloat16):
-            loss = nn.functional.cross_entropy(network(x), t)
+            loss = torch.nn.functional.cross_entropy(forward(x), t)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        return float(loss)
+        return float(loss.detach())
 
     return step
 
 
-def bound_step(n: int, compute: str) -> Step:
+def bound_step(network: Network, n: int, compute: str) -> Step:
     """Return a call of all convolutions of one training step, and of nothing else."""
     import vgg_cifar  # noqa: F401
     from vgg_cifar.accelerators.onednn import arrays, convolution, memory
@@ -171,29 +154,61 @@ def bound_step(n: int, compute: str) -> Step:
     return step
 
 
-def _batch(n: int):
+def _batch(network: Network, n: int):
     import numpy
 
     numbers = numpy.random.RandomState(0)
-    images = numbers.standard_normal((n, 3, 32, 32)).astype(numpy.float32)
-    return images, numbers.randint(0, 10, n).astype(numpy.int32)
+    images = numbers.standard_normal((n, *network.image_shape)).astype(numpy.float32)
+    return images, numbers.randint(0, network.n_classes, n).astype(numpy.int32)
 
+
+def _torch(channels_last: bool, **options: bool) -> Callable[[Network, int], Step]:
+    return lambda network, n: torch_step(network, n, channels_last, **options)
+
+
+OFF = {'VGG_CIFAR_ACCELERATOR': 'off'}
 
 # Name: (what makes the step, its environment).
-CONTENDERS: dict[str, tuple[Callable[[int], Step], dict[str, str]]] = {
-    'stock Chainer': (chainer_step, {'VGG_CIFAR_ACCELERATOR': 'off'}),
+CONTENDERS: dict[str, tuple[Callable[[Network, int], Step], dict[str, str]]] = {
+    'stock Chainer': (chainer_step, OFF),
     'Chainer, accelerator': (chainer_step, {}),
-    'ours, float32': (lambda n: our_step(n, 'float32'), {}),
-    'ours, bfloat16': (lambda n: our_step(n, 'bfloat16'), {}),
-    'bound, float32': (lambda n: bound_step(n, 'float32'), {}),
-    'bound, bfloat16': (lambda n: bound_step(n, 'bfloat16'), {}),
-    'PyTorch NCHW': (lambda n: torch_step(n, False, False), {}),
-    'PyTorch NCHW, keeping': (lambda n: torch_step(n, False, False), KEEPING),
-    'PyTorch channels_last': (lambda n: torch_step(n, True, False), {}),
-    'PyTorch channels_last, keeping': (lambda n: torch_step(n, True, False), KEEPING),
-    'PyTorch channels_last bfloat16': (lambda n: torch_step(n, True, True), {}),
-    'PyTorch channels_last bfloat16, keeping': (lambda n: torch_step(n, True, True), KEEPING),
+    'ours, float32': (our_step, {}),
+    'ours, accelerator off': (our_step, OFF),
+    'ours, bfloat16': (lambda network, n: our_step(network, n, 'bfloat16'), {}),
+    'bound, float32': (lambda network, n: bound_step(network, n, 'float32'), {}),
+    'bound, bfloat16': (lambda network, n: bound_step(network, n, 'bfloat16'), {}),
+    'PyTorch NCHW': (_torch(False), {}),
+    'PyTorch NCHW, keeping': (_torch(False), KEEPING),
+    'PyTorch channels_last': (_torch(True), {}),
+    'PyTorch channels_last, keeping': (_torch(True), KEEPING),
+    'PyTorch NCHW, compiled': (_torch(False, compiled=True), KEEPING),
+    'PyTorch channels_last, compiled': (_torch(True, compiled=True), KEEPING),
+    'PyTorch channels_last bfloat16': (_torch(True, bfloat16=True), {}),
+    'PyTorch channels_last bfloat16, keeping': (_torch(True, bfloat16=True), KEEPING),
 }
+
+
+def able() -> list[str]:
+    """Return the contenders that can take part here; say of the others why not."""
+    from vgg_cifar.accelerators.onednn import library
+
+    missing = {}
+    if importlib.util.find_spec('torch') is None:
+        missing['PyTorch'] = "PyTorch is not installed: pip install 'vgg-cifar[bench]'"
+    elif not any(map(shutil.which, ('c++', 'g++', 'clang++'))):
+        missing['compiled'] = 'torch.compile needs a C++ compiler, and there is none'
+    try:
+        dnnl = library.load()
+    except library.Unavailable as reason:
+        missing['bound'] = missing['bfloat16'] = str(reason)
+    else:
+        print(f'oneDNN {".".join(map(str, dnnl.version_numbers))}, {dnnl.isa_name}')
+        if not dnnl.has_bfloat16:
+            missing['bfloat16'] = 'this CPU does not multiply bfloat16'
+    for part, reason in missing.items():
+        print(f'without {part}: {reason}')
+    return [name for name in CONTENDERS if not any(part in name for part in missing)]
+
 
 CLOCKS = {'wall': time.perf_counter, 'cpu': time.process_time}
 
@@ -210,14 +225,19 @@ BARS = {
         ('PyTorch channels_last bfloat16', 'PyTorch channels_last bfloat16, keeping'),
         ('ours, bfloat16',),
     ),
+    'ours, accelerator off / ours': (('ours, accelerator off',), ('ours, float32',)),
+    'fastest PyTorch compiled / ours': (
+        tuple(f'{name}, compiled' for name in PLAIN),
+        ('ours, float32',),
+    ),
     'ours / bound, float32': (('ours, float32',), ('bound, float32',)),
     'ours / bound, bfloat16': (('ours, bfloat16',), ('bound, bfloat16',)),
 }
 
 
-def work(name: str, n: int, clock: Callable[[], float]) -> None:
+def work(name: str, network: str, n: int, clock: Callable[[], float]) -> None:
     """Be a contender: warm up, then answer each line of stdin with the seconds of one step."""
-    step = CONTENDERS[name][0](n)
+    step = CONTENDERS[name][0](NETWORKS[network], n)
     for _ in range(2):
         step()
     print(json.dumps({'ready': True}), flush=True)
@@ -232,7 +252,7 @@ def work(name: str, n: int, clock: Callable[[], float]) -> None:
 class Contender:
     """A process that makes a step whenever it is asked to."""
 
-    def __init__(self, name: str, n: int, clock: str, threads: int | None) -> None:
+    def __init__(self, name: str, network: str, n: int, clock: str, threads: int | None) -> None:
         self.name = name
         self.seconds: list[float] = []
         self.peak_mib = 0.0
@@ -241,7 +261,7 @@ class Contender:
         if threads:
             environment |= {'OMP_NUM_THREADS': str(threads), 'OPENBLAS_NUM_THREADS': str(threads)}
         self._process = subprocess.Popen(
-            [sys.executable, '-W', 'ignore', __file__, '--work', name, str(n), '--clock', clock],
+            [sys.executable, '-W', 'ignore', __file__, '--work', name, network, str(n), '--clock', clock],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -269,9 +289,11 @@ class Contender:
         self._process.wait()
 
 
-def race(names: list[str], n: int, rounds: int, clock: str, threads: int | None) -> dict[str, dict]:
+def race(
+    names: list[str], network: str, n: int, rounds: int, clock: str, threads: int | None
+) -> dict[str, dict]:
     """Return times and memory of each contender, at batch size n."""
-    contenders = [Contender(name, n, clock, threads) for name in names]
+    contenders = [Contender(name, network, n, clock, threads) for name in names]
     for _ in range(rounds):
         for contender in contenders:
             contender.step()
@@ -304,14 +326,14 @@ def bars(found: dict[str, dict]) -> dict[str, dict]:
     return result
 
 
-def show(n: int, found: dict[str, dict]) -> None:
-    """Print one batch size as a table."""
+def show(network: str, n: int, found: dict[str, dict]) -> None:
+    """Print one network and batch size as a table."""
     ours = found.get('ours, float32', next(iter(found.values())))['median']
-    print(f'\nbatch {n}\n{"":40} {"median":>9} {"min":>8} {"max":>8} {"/ ours":>7} {"peak":>10}')
+    print(f'\n{network}, batch {n}\n{"":40} {"median":>9} {"min":>8} {"max":>8} {"/ ours":>7} {"peak":>10}')
     for name, result in found.items():
         times = result['seconds']
         print(
-            f'{name:40} {result["median"] * 1e3:6.0f} ms {min(times) * 1e3:8.0f} {max(times) * 1e3:8.0f} '
+            f'{name:40} {result["median"] * 1e3:6.4g} ms {min(times) * 1e3:8.4g} {max(times) * 1e3:8.4g} '
             f'{result["median"] / ours:7.2f} {result["peak_mib"]:6.0f} MiB'
         )
     for name, bar in bars(found).items():
@@ -324,28 +346,31 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('--batch', type=int, nargs='+', default=[100, 500], help='batch sizes')
+    parser.add_argument(
+        '--network', nargs='+', choices=NETWORKS, default=['R1'], metavar='NAME', help=', '.join(NETWORKS)
+    )
+    parser.add_argument('--batch', type=int, nargs='+', help="batch sizes (default: the report's)")
     parser.add_argument('--rounds', type=int, default=7, help='steps of each contender')
     parser.add_argument('--only', nargs='+', choices=CONTENDERS, help='leave the others out')
     parser.add_argument('--threads', type=int, help='threads of each contender; by default their own choice')
     parser.add_argument('--clock', choices=CLOCKS, default='wall', help='what counts as time')
     parser.add_argument('--json', type=Path, help='where to write all times')
-    parser.add_argument('--work', nargs=2, help=argparse.SUPPRESS)
+    parser.add_argument('--work', nargs=3, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.work:
-        work(arguments.work[0], int(arguments.work[1]), CLOCKS[arguments.clock])
+        name, network, n = arguments.work
+        work(name, network, int(n), CLOCKS[arguments.clock])
         return 0
-    torch = importlib.util.find_spec('torch') is not None
-    if not torch:
-        print("PyTorch is not installed and does not take part: pip install 'vgg-cifar[bench]'")
-    names = arguments.only or [name for name in CONTENDERS if torch or not name.startswith('PyTorch')]
-    results = {}
-    for n in arguments.batch:
-        found = race(names, n, arguments.rounds, arguments.clock, arguments.threads)
-        show(n, found)
-        results[n] = {'contenders': found, 'bars': bars(found)}
-        if arguments.json:
-            arguments.json.write_text(json.dumps(results, indent=2) + '\n')
+    results: dict[str, dict] = {}
+    able_here = arguments.only or able()
+    for network in arguments.network:
+        names = [name for name in able_here if network == 'R1' or not name.startswith('bound')]
+        for n in arguments.batch or [NETWORKS[network].batch]:
+            found = race(names, network, n, arguments.rounds, arguments.clock, arguments.threads)
+            show(network, n, found)
+            results.setdefault(network, {})[n] = {'contenders': found, 'bars': bars(found)}
+            if arguments.json:
+                arguments.json.write_text(json.dumps(results, indent=2) + '\n')
     return 0
 
 

@@ -13,7 +13,7 @@ from vgg_cifar.models import VGG
 signal.signal(signal.SIGALRM, lambda *_: None)
 numpy.random.seed(0)
 model = VGG(dropout=0)
-x, t = numpy.random.rand(20, 3, 32, 32).astype('f'), numpy.arange(20, dtype='i') % 10
+x, t = numpy.random.rand(10, 3, 32, 32).astype('f'), numpy.arange(10, dtype='i')
 
 def gradients():
     model.cleargrads()

@@ -4,10 +4,6 @@ import os
 import subprocess
 import sys
 
-import pytest
-
-from vgg_cifar.accelerators import onednn
-
 
 def python(code, **environment):
     """Return what a fresh interpreter prints."""
@@ -27,13 +23,21 @@ STATE = 'print(chainer.backends.intel64.is_ideep_available(), chainer.config.use
 
 
 def test_importing_the_package_switches_it_on_and_imports_nothing():
+    """Also in other threads, and with as many threads of OpenMP as its variable says."""
     code = f"""
-import sys, vgg_cifar
+import sys, threading, vgg_cifar
 print([name for name in ('chainer', 'numpy', 'ideep4py') if name in sys.modules])
 import chainer
 {STATE}
+thread = threading.Thread(target=lambda: print(chainer.config.use_ideep))
+thread.start()
+thread.join()
+print(vgg_cifar.accelerators.onednn.status())
 """
-    assert python(code).split('\n') == ['[]', 'True auto']
+    nothing, state, other_thread, status = python(code, OMP_NUM_THREADS='2').split('\n')
+    assert (nothing, state, other_thread) == ('[]', 'True auto', 'auto')
+    assert status.startswith('oneDNN: live, version 3.')
+    assert status.endswith(', 2 threads')
 
 
 def test_chainer_may_come_first():
@@ -95,22 +99,3 @@ def test_a_real_ideep4py_is_left_alone(tmp_path):
         'print(chainer.backends.intel64.ideep.__version__, vgg_cifar.accelerators.onednn.status())'
     )
     assert python(code) == 'real oneDNN: off, the real ideep4py is installed, and is used'
-
-
-@pytest.mark.parametrize('threads', ['1', '2'])
-def test_openmp_variable_is_respected(threads):
-    code = 'import vgg_cifar; print(vgg_cifar.accelerators.onednn.status())'
-    assert f', {threads} thread' in python(code, OMP_NUM_THREADS=threads)
-
-
-def test_status_names_version_and_instruction_set():
-    status = onednn.status()
-    assert status.startswith('oneDNN: live, version 3.')
-
-
-def test_the_setting_holds_in_other_threads():
-    code = (
-        'import vgg_cifar, chainer, threading; '
-        't = threading.Thread(target=lambda: print(chainer.config.use_ideep)); t.start(); t.join()'
-    )
-    assert python(code) == 'auto'
