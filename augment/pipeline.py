@@ -18,10 +18,10 @@ from augment.journal import Journal, stamp
 from augment.layout import Layout, layout
 from augment.recipe import Recipe
 from augment.targets import CompressedTarget, Target, assemble
-from augment.workers import in_threads
+from augment.workers import how_many, in_threads
 from vgg_cifar.data_file import DataFile, open_data_file, read_images
 from vgg_cifar.errors import InputError, first_line
-from vgg_cifar.free_space import require_disk, reserve
+from vgg_cifar.free_space import require_disk, require_memory, reserve
 from vgg_cifar.hdf5_file import Rows
 from vgg_cifar.progress import progress
 from vgg_cifar.stop_signals import StopSignals
@@ -103,6 +103,9 @@ def augment(
         apply = applier(recipe, device)
         image_bytes = numpy.dtype(recipe.dtype).itemsize * math.prod(images.shape[1:])
         sizes = layout(part.stop - part.start, len(recipe.names), image_bytes)
+        # Of a block, a thread holds the images, the copies, and as much again while it computes.
+        block_bytes = image_bytes * (sizes.block_images + sizes.block)
+        require_memory(images.what, 2 * block_bytes * how_many(sizes.blocks, threads))
         identity = provenance.identity(opened, part, recipe, sizes, source_sha256)
         attributes = provenance.attributes(opened, identity, recipe, command)
 

@@ -23,9 +23,8 @@ def in_threads(
 ) -> Generator[Result, None, None]:
     """Yield a task's result for each of `numbers`, in the order in which they are ready.
 
-    Each thread has a task of its own, with its own memory. There are `count` of them; if it is None, one more
-    than there are processors, because some wait for the disk. All have ended when the iterator is
-    closed, and when a task or a signal raises.
+    Each thread has a task of its own, with its own memory; `how_many` says how many there are. All have ended
+    when the iterator is closed, and when a task or a signal raises.
     """
     todo = list(numbers)[::-1]
     results: queue.SimpleQueue[Any] = queue.SimpleQueue()
@@ -48,7 +47,7 @@ def in_threads(
     threads: list[threading.Thread] = []
     with signals.sent_to(results):
         try:
-            for _ in range(min(count or min(MOST_THREADS, math.ceil(machine.cores()) + 1), len(todo))):
+            for _ in range(how_many(len(todo), count)):
                 threads.append(threading.Thread(target=run, daemon=True))
                 threads[-1].start()
             running = len(threads)
@@ -64,3 +63,11 @@ def in_threads(
             stop.set()
             for thread in threads:
                 thread.join()
+
+
+def how_many(tasks: int, count: int | None = None) -> int:
+    """Return how many threads work through `tasks`: `count`, or one more than there are processors.
+
+    One more, because some wait for the disk.
+    """
+    return min(count or min(MOST_THREADS, math.ceil(machine.cores()) + 1), tasks)

@@ -494,6 +494,16 @@ def test_only_the_ground_floor_of_the_package_is_imported(source, tmp_path):
     assert result.stdout.splitlines()[-1] == '[]', result.stderr
 
 
+@pytest.mark.parametrize('options', [[], ['--gzip', '1']])
+def test_what_needs_more_than_the_memory_is_refused_before_anything_is_written(
+    source, tmp_path, capsys, monkeypatch, options
+):
+    monkeypatch.setattr('vgg_cifar.machine.free_memory', lambda: 2**16)
+    assert main([str(source), str(tmp_path / 'OUT.hdf5'), *options]) == 2
+    assert 'IN.hdf5: X_train: needs' in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ['IN.hdf5']
+
+
 def test_the_preview_shows_every_copy(source, tmp_path):
     picture = tmp_path / 'x.png'
     assert main([str(source), '--preview', str(picture), '--rotate', '90']) == 0
