@@ -8,7 +8,7 @@ import types
 import h5py
 import numpy
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from small_data_file import good, save
@@ -36,6 +36,7 @@ def image_data(draw):
     return ImageData(draw(st.sampled_from(['a set', 'ß'])), draw(st.booleans()), names, 'generated', **parts)
 
 
+@settings(max_examples=30)
 @given(data=image_data())
 def test_what_was_written_is_read_back(tmp_path_factory, data):
     path = tmp_path_factory.mktemp('round') / 'data.hdf5'

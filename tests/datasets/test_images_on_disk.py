@@ -5,7 +5,7 @@ import pickle
 import h5py
 import numpy
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from vgg_cifar import datasets
@@ -38,6 +38,7 @@ def small_buffer(monkeypatch):
     monkeypatch.setattr(images_on_disk, 'BUFFER_BYTES', 6 * 8 * 192)
 
 
+@settings(max_examples=40)
 @given(st.lists(st.lists(st.integers(0, N - 1), max_size=300), max_size=4))
 def test_gathered_rows_are_those_of_the_array(path, images, gathers):
     on_disk = ImagesOnDisk(path, 'X_train')
@@ -47,8 +48,8 @@ def test_gathered_rows_are_those_of_the_array(path, images, gathers):
     assert (len(on_disk), on_disk.shape, on_disk.dtype) == (N, images.shape, images.dtype)
 
 
-@given(st.integers(0, 1000), st.integers(1, 40))
-def test_an_epoch_in_local_order_reads_every_unit_once(path, seed, batch_size):
+@pytest.mark.parametrize('seed', range(12))
+def test_an_epoch_in_local_order_reads_every_unit_once(path, seed):
     on_disk = ImagesOnDisk(path, 'X_train')
     order = on_disk.local_order(numpy.random.RandomState(seed))
     numpy.testing.assert_array_equal(numpy.sort(order), numpy.arange(N))
@@ -59,6 +60,31 @@ def test_an_epoch_in_local_order_reads_every_unit_once(path, seed, batch_size):
     for start in range(0, N, 8):
         on_disk[order[start : start + 8]]
     assert len(read) <= 26 + 4, 'a few whose last rows come late are read again'
+
+
+SLICES = st.slices(N)
+NUMBERS = st.lists(st.integers(-N, N - 1), max_size=20).map(lambda rows: numpy.array(rows, int))
+
+
+@settings(max_examples=60)
+@given(st.one_of(SLICES, NUMBERS, NUMBERS.map(lambda rows: numpy.isin(numpy.arange(N), rows))))
+@example(slice(0, 10, 2))
+@example(slice(None, None, -3))
+@example(-1)
+@example(numpy.int64(7))
+@example([[3, -3], [0, 1]])
+@example([])
+def test_they_are_indexed_like_an_array(path, images, rows):
+    expected = images[numpy.array(rows, int) if isinstance(rows, list) else rows]
+    found = ImagesOnDisk(path, 'X_train')[rows]
+    numpy.testing.assert_array_equal(found, expected)
+    assert found.shape == expected.shape
+
+
+@pytest.mark.parametrize('rows', [N, [-N - 1], [0.5], numpy.ones(N - 1, bool), 'x', None])
+def test_rows_that_are_not_there_are_an_index_error(path, rows):
+    with pytest.raises(IndexError, match='no such row numbers'):
+        ImagesOnDisk(path, 'X_train')[rows]
 
 
 def test_rows_of_one_unit_are_spread_over_half_a_buffer(path):
