@@ -12,6 +12,10 @@ A case is a layer with a random shape, forwards and backwards; its number and th
 run in a process of their own, for each instruction set and number of threads: what kills or hangs it is
 named, and it goes on behind that. Where glibc has them, MALLOC_CHECK_ and MALLOC_PERTURB_ watch the heap.
 Ends with status 1 if anything was found.
+
+With oneDNN 3.2 on a CPU with AVX2, more than two thousand cases each at SSE41, AVX and AVX2, with one and two
+threads, found one fault: the gradient of the weights of a 1x1 convolution with a stride, which
+vgg_cifar.accelerators.onednn.convolution now avoids. Kernels for AVX-512 and AMX have not been looked at.
 """
 
 import argparse
