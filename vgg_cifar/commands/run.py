@@ -1,27 +1,29 @@
 """`vgg-cifar run`: an unmodified Chainer script, run as Python itself would run it."""
 
 import argparse
-import builtins
-import importlib.machinery
-import io
+import atexit
 import os
 import runpy
 import sys
-import types
 import zipfile
 from pathlib import Path
 
-from vgg_cifar.compat import chainer1, chainer7
+from vgg_cifar.compat import script
 from vgg_cifar.errors import InputError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the script and its arguments; all that follows the script is the script's, options included."""
     parser.description = (
-        'Runs a script written for Chainer 2 to 7 as `python SCRIPT.py ARGS` would, with Chainer working on '
-        "this Python and NumPy. NumPy's former names (numpy.float, numpy.int, ...) are there as well."
+        'Runs a script written for Chainer 1 to 7 and Python 2 or 3 as `python SCRIPT.py ARGS` would have '
+        'done then. Which it is for is found out, and said if it is Python 2 or Chainer 1.'
     )
     parser.epilog = 'example: vgg-cifar run train_mnist.py --epoch 1 --device -1'
+    parser.add_argument(
+        '--python', type=int, choices=(2, 3), help='the Python that it is in, if found out wrongly'
+    )
+    parser.add_argument('--chainer', type=int, choices=(1, 7), help='likewise; 7 is for Chainer 2 to 7')
+    parser.add_argument('--explain', action='store_true', help='say at the end what was done for the script')
     # One list from the script on: told apart, the two would lose a `--` between them.
     parser.add_argument(
         'command',
@@ -39,61 +41,35 @@ def run(arguments: argparse.Namespace) -> int:
 
     Raises InputError if there is no such script.
     """
-    script: str = arguments.command[0]
-    is_container = Path(script).is_dir() or zipfile.is_zipfile(script)
-    if not is_container and not Path(script).is_file():
-        raise InputError(f'{script}: no such script; give the path of a Python file')
-    chainer7.prepare_script()
-    chainer1.accept()
+    path = Path(arguments.command[0])
+    is_container = path.is_dir() or zipfile.is_zipfile(path)
+    if not is_container and not path.is_file():
+        raise InputError(f'{path}: no such script; give the path of a Python file')
+    folder = path.resolve() if is_container else path.resolve().parent
+    # Python has put our own folder first, unless it was told to put nothing there.
+    own = 0 if sys.flags.isolated or getattr(sys.flags, 'safe_path', False) else 1
+    others = tuple(sys.path[own:])
+    sys.path[:own] = [str(folder)] if own and not is_container else []
+    script.prepare(script.Way(str(folder), others, arguments.python, arguments.chainer))
+    if arguments.explain:
+        atexit.register(_explain)
     sys.argv = arguments.command
     try:
         if is_container:
-            _run_container(script)
+            runpy.run_path(str(folder), run_name='__main__')
         else:
-            _run_file(script)
+            # As Python has it: nothing is resolved.
+            script.run_file(os.path.join(os.getcwd(), arguments.command[0]))  # noqa: PTH109, PTH118
     except SystemExit:
         raise
     except BaseException as error:
-        _report(error)
+        script.show(error)
         if isinstance(error, KeyboardInterrupt):
             raise
         return 1
     return 0
 
 
-def _run_file(script: str) -> None:
-    _replace_path(Path(script).resolve().parent)
-    path = os.path.join(os.getcwd(), script)  # noqa: PTH109, PTH118 (as Python has it: nothing is resolved)
-    main = types.ModuleType('__main__')
-    main.__dict__.update(
-        __annotations__={},
-        __builtins__=builtins,
-        __cached__=None,
-        __file__=path,
-        __loader__=importlib.machinery.SourceFileLoader('__main__', path),
-    )
-    # Pickle and multiprocessing look here for what the script defines, also after its last line.
-    sys.modules['__main__'] = main
-    with io.open_code(path) as file:
-        code = compile(file.read(), path, 'exec', dont_inherit=True)
-    exec(code, main.__dict__)
-
-
-def _run_container(script: str) -> None:
-    _replace_path(None)
-    runpy.run_path(str(Path(script).resolve()), run_name='__main__')
-
-
-def _replace_path(folder: Path | None) -> None:
-    """Put the script's folder where Python has put ours, unless it was told to put nothing there."""
-    if sys.flags.isolated or getattr(sys.flags, 'safe_path', False):
-        return
-    sys.path[:1] = [] if folder is None else [str(folder)]
-
-
-def _report(error: BaseException) -> None:
-    """Let sys.excepthook, which the script may have set, speak about the script's own frames only."""
-    traceback = error.__traceback__
-    while traceback and traceback.tb_frame.f_globals.get('__name__') != '__main__':
-        traceback = traceback.tb_next
-    sys.excepthook(type(error), error.with_traceback(traceback), traceback)
+def _explain() -> None:
+    for line in script.program.explain():
+        print(line, file=sys.stderr)

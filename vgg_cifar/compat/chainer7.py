@@ -4,7 +4,6 @@ A patch is tied to the files of Chainer that need it and runs when Python loads 
 is not touched, and `prepare` costs next to nothing. Nothing here imports Chainer.
 """
 
-import builtins
 import importlib.machinery
 import importlib.metadata
 import os
@@ -12,7 +11,6 @@ import sys
 import types
 import warnings
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 Load = Callable[[], None]
@@ -393,74 +391,9 @@ def when_loaded(name: str, act: Callable[[types.ModuleType], None]) -> None:
         _awaited.setdefault(name, []).append(act)
 
 
-def prepare_script() -> None:
-    """Add to `prepare` what an old script needs to run unmodified; for `vgg-cifar run` alone.
-
-    NumPy's former names are restored, and the processes that the script starts through multiprocessing are
-    prepared too, before they import the script.
-    """
-    prepare()
-    _restore_numpy_names()
-    _prepare_spawned_processes()
-
-
 def state(patch: Patch) -> str:
     """Return 'in force', 'not needed', or 'not used' as long as none of the patch's modules was imported."""
     seen = [_in_force[name] for name in patch.modules if name in _in_force]
     if not seen:
         return 'not used'
     return 'in force' if any(seen) else 'not needed'
-
-
-def _restore_numpy_names() -> None:
-    """Restore names that NumPy 1.24 and 2.0 dropped: aliases of something that is still there."""
-    import numpy
-
-    former = {
-        **{name: getattr(builtins, name) for name in ('bool', 'int', 'float', 'complex', 'object', 'str')},
-        **dict.fromkeys(('Inf', 'Infinity', 'PINF', 'infty'), numpy.inf),
-        **dict.fromkeys(('NaN', 'NAN'), numpy.nan),
-        'NINF': -numpy.inf,
-        'float_': numpy.float64,
-        'complex_': numpy.complex128,
-        'string_': numpy.bytes_,
-        'unicode_': numpy.str_,
-        'product': numpy.prod,
-        'cumproduct': numpy.cumprod,
-        'alltrue': numpy.all,
-        'sometrue': numpy.any,
-        'row_stack': numpy.vstack,
-    }
-    for name, value in former.items():
-        _restore(name, value)
-
-
-class _PrepareFirst:
-    """Prepares the process in which it is unpickled, wherever vgg_cifar lies."""
-
-    def __reduce__(self) -> tuple:
-        package = str(Path(__file__).resolve().parents[2])
-        source = (
-            f'import sys; sys.path[:] = {[*map(str, sys.path), package]!r}; '
-            'from vgg_cifar.compat import chainer7; chainer7.prepare_script()'
-        )
-        return exec, (source, {})
-
-
-def _prepare_spawned_processes() -> None:
-    import multiprocessing
-    from multiprocessing import spawn
-
-    describe = spawn.get_preparation_data
-    if getattr(describe, 'prepares_chainer', False):
-        return
-
-    def get_preparation_data(name: str) -> dict:
-        # The new process unpickles all of this before it acts on any, and leaves a key that it doesn't know.
-        return {**describe(name), 'vgg_cifar': _PrepareFirst()}
-
-    get_preparation_data.prepares_chainer = True  # type: ignore[attr-defined]
-    spawn.get_preparation_data = get_preparation_data
-    if 'forkserver' in multiprocessing.get_all_start_methods():
-        # The server would import the script for its children before it is told how to prepare.
-        multiprocessing.set_forkserver_preload([])

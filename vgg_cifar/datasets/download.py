@@ -1,6 +1,5 @@
 """Downloads: into the cache, verified, with progress on a terminal and plain lines elsewhere."""
 
-import os
 import shutil
 import subprocess
 import tempfile
@@ -10,6 +9,7 @@ from typing import Any
 
 import pooch
 
+from vgg_cifar.cache import cache_folder as cache_folder
 from vgg_cifar.errors import WorkFailed, first_line
 from vgg_cifar.progress import progress
 
@@ -17,11 +17,6 @@ Say = Callable[[str], None]
 
 # An unreachable host is noticed soon; a slow one may take its time between two pieces.
 CONNECT_SECONDS, READ_SECONDS = 10, 60
-
-
-def cache_folder() -> Path:
-    """Return the folder of downloads: $VGG_CIFAR_CACHE, or else the platform's cache folder for vgg-cifar."""
-    return Path(os.environ.get('VGG_CIFAR_CACHE') or pooch.os_cache('vgg-cifar'))
 
 
 def download(url: str, checksum: str, folder: Path) -> Path:

@@ -1,0 +1,182 @@
+"""Python 2's modules, by their names of then: what translated code imports, through `import_module`."""
+
+import builtins
+import codecs
+import functools
+import importlib
+import importlib.util
+import io
+import itertools
+import os
+import pickle
+import random
+import string
+import sys
+import types
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from vgg_cifar.compat.python2.strings import Bytes, StringIO, binary
+
+BUILTIN = types.ModuleType('__builtin__')
+"""Holds what `meaning` puts there."""
+
+_RENAMED = dict(
+    pair.split('=')
+    for pair in (
+        'ConfigParser=configparser Cookie=http.cookies cookielib=http.cookiejar httplib=http.client '
+        'HTMLParser=html.parser htmlentitydefs=html.entities Queue=queue SocketServer=socketserver '
+        'BaseHTTPServer=http.server SimpleHTTPServer=http.server Tkinter=tkinter ttk=tkinter.ttk '
+        'tkMessageBox=tkinter.messagebox tkFileDialog=tkinter.filedialog copy_reg=copyreg thread=_thread '
+        'dummy_thread=_thread commands=subprocess UserDict=collections UserList=collections '
+        'UserString=collections anydbm=dbm xmlrpclib=xmlrpc.client repr=reprlib urlparse=urllib.parse '
+        'exceptions=builtins md5=hashlib sha=hashlib Image=PIL.Image ImageOps=PIL.ImageOps '
+        'ImageDraw=PIL.ImageDraw ImageFilter=PIL.ImageFilter ImageFont=PIL.ImageFont'
+    ).split()
+)
+
+
+class _BinaryFile:
+    """A text file as the unpickler wants it."""
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+
+    def read(self, *size: int) -> bytes:
+        return binary(self._file.read(*size))
+
+    def readline(self) -> bytes:
+        return binary(self._file.readline())
+
+
+def _protocol(asked: int) -> int:
+    """Return a protocol that Python 2 can read."""
+    return min(asked, 2) if asked >= 0 else 2
+
+
+class _Pickler(pickle.Pickler):
+    def __init__(self, file: Any, protocol: int = 2) -> None:
+        super().__init__(file, _protocol(protocol))
+
+
+class _Unpickler(pickle.Unpickler):
+    """Reads what Python 2 has written, from a file of text too; latin1 is what NumPy's arrays need."""
+
+    def __init__(self, file: Any, **options: Any) -> None:
+        file = _BinaryFile(file) if isinstance(file, io.TextIOBase) else file
+        super().__init__(file, **{'encoding': 'latin1', **options})
+
+
+def _dumps(value: Any, protocol: int = 2) -> Bytes:
+    return Bytes(pickle.dumps(value, _protocol(protocol)))
+
+
+def _pickle() -> dict[str, Any]:
+    return {
+        **vars(pickle),
+        'Pickler': _Pickler,
+        'Unpickler': _Unpickler,
+        'dump': lambda value, file, protocol=2: _Pickler(file, protocol).dump(value),
+        'dumps': _dumps,
+        'load': lambda file, **options: _Unpickler(file, **options).load(),
+        'loads': lambda data, **options: _Unpickler(io.BytesIO(binary(data)), **options).load(),
+    }
+
+
+def _urllib() -> dict[str, Any]:
+    parts = ('response', 'error', 'parse', 'request')
+    return {k: v for part in parts for k, v in vars(importlib.import_module(f'urllib.{part}')).items()}
+
+
+_MADE: dict[str, Callable[[], dict[str, Any]]] = {
+    **dict.fromkeys(('pickle', 'cPickle'), _pickle),
+    **dict.fromkeys(('urllib', 'urllib2'), _urllib),
+    **dict.fromkeys(('StringIO', 'cStringIO'), lambda: {'StringIO': StringIO}),
+    'sets': lambda: {'Set': set, 'ImmutableSet': frozenset},
+}
+
+
+@functools.cache
+def _made(name: str) -> types.ModuleType:
+    module = types.ModuleType(name)
+    vars(module).update({k: v for k, v in _MADE[name]().items() if not k.startswith('__')})
+    return module
+
+
+def _writer(encoding: str) -> Callable:
+    """codecs.getwriter, whose writers go into text as well: sys.stdout was binary."""
+    make: Any = codecs.lookup(encoding).streamwriter
+    return lambda stream, errors='strict': make(getattr(stream, 'buffer', stream), errors)
+
+
+_STRING_FUNCTIONS = (
+    'capitalize count expandtabs find index ljust lower lstrip replace rfind rindex rjust rstrip split '
+    'strip swapcase translate upper zfill'.split()
+)
+
+_ADDED: dict[str, dict[str, Any]] = {
+    'codecs': {'getwriter': _writer},
+    'itertools': {
+        'ifilter': filter,
+        'ifilterfalse': itertools.filterfalse,
+        'imap': map,
+        'izip': zip,
+        'izip_longest': itertools.zip_longest,
+    },
+    'operator': {'isCallable': callable, 'isSequenceType': lambda value: isinstance(value, Sequence)},
+    'os': {'getcwdu': os.getcwd},
+    'string': {
+        **{name: getattr(str, name) for name in _STRING_FUNCTIONS},
+        'atof': float,
+        'atoi': int,
+        'join': lambda words, sep=' ': sep.join(words),
+        'letters': string.ascii_letters,
+        'lowercase': string.ascii_lowercase,
+        'maketrans': str.maketrans,
+        'uppercase': string.ascii_uppercase,
+    },
+    'sys': {'exc_clear': lambda: None, 'maxint': sys.maxsize, 'setdefaultencoding': lambda name: None},
+    'types': {
+        **{f'{kind.__name__.capitalize()}Type': kind for kind in (int, float, list, tuple, complex)},
+        'BooleanType': bool,
+        'DictType': dict,
+        'FileType': io.IOBase,
+        'LongType': int,
+        'NoneType': type(None),
+        'StringType': str,
+        'StringTypes': (str,),
+        'UnicodeType': str,
+    },
+}
+"""What Python 2's modules hold besides; they get it when a translated source imports them."""
+
+
+def import_module(
+    name: str, names: dict | None = None, local: Any = None, wanted: Any = (), level: int = 0
+) -> types.ModuleType:
+    """Import as `__import__` does in Python 2: first from the package that the importing module lies in."""
+    first = name.partition('.')[0]
+    package = (names or {}).get('__package__')
+    if level == 0:
+        if package and 'absolute_import' not in (names or {}):
+            beside = f'{package}.{first}'
+            if beside in sys.modules or importlib.util.find_spec(beside):
+                return builtins.__import__(name, names, local, wanted, 1)
+        if name == '__builtin__':
+            return BUILTIN
+        if name in _MADE:
+            return _made(name)
+    try:
+        module = builtins.__import__(name, names, local, wanted, level)
+    except ModuleNotFoundError as error:
+        if level or error.name != first or name not in _RENAMED:
+            raise
+        module = importlib.import_module(_RENAMED[name])
+    if module.__name__ in _ADDED:
+        for added, value in _ADDED[module.__name__].items():
+            if added not in vars(module) or added == 'getwriter':
+                setattr(module, added, value)
+    if module is random:
+        # Python 2 drew below a number in this way: shuffle, choice, sample and randint give what they gave.
+        random.Random._randbelow = lambda self, n: int(self.random() * n)  # type: ignore[attr-defined]
+    return module
