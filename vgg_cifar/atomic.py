@@ -1,39 +1,80 @@
-"""Outputs appear whole or not at all."""
+"""Outputs appear whole or not at all, and never in the place of what somebody else has written."""
 
 import contextlib
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+
+from vgg_cifar.errors import InputError
 
 
 @contextlib.contextmanager
-def replacing(path: str | os.PathLike) -> Iterator[Path]:
+def replacing(path: str | os.PathLike, partial: str | os.PathLike | None = None) -> Iterator[Path]:
     """Yield a temporary path beside `path`; rename it to `path` on success, delete it on any failure.
 
     The temporary file lies in the same folder, so that the rename is atomic. Where `path` is a symbolic link,
-    what it leads to is replaced, and the link stays.
+    what it leads to is replaced, and the link stays; but not where `partial` is given.
+
+    Args:
+        path: the file.
+        partial: the temporary path, for a folder in which all names are the caller's: what a killed process
+            has left there is replaced, and no link is followed. By default a name that nothing has.
+
     """
-    path = Path(os.path.realpath(path))
+    path = Path(os.path.realpath(path) if partial is None else path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f'.{path.name}.', suffix='.partial', dir=path.parent)
-    os.close(handle)
-    partial = Path(name)
     try:
-        yield partial
-        # mkstemp's files are private; an output has the permissions that the user's umask asks for.
-        umask = os.umask(0)
-        os.umask(umask)
-        partial.chmod(0o666 & ~umask)
-        with partial.open('rb') as file:
-            os.fsync(file.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+        if partial is None:
+            handle, name = tempfile.mkstemp(prefix=f'.{path.name}.', suffix='.partial', dir=path.parent)
+        else:
+            name = os.fspath(partial)
+            # Never through a link of that name.
+            Path(name).unlink(missing_ok=True)
+            handle = os.open(name, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+        os.close(handle)
+        partial = Path(name)
+        try:
+            yield partial
+            # The file was private; an output has the permissions that the user's umask asks for.
+            umask = os.umask(0)
+            os.umask(umask)
+            partial.chmod(0o666 & ~umask)
+            with partial.open('rb') as file:
+                os.fsync(file.fileno())
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
+    except OSError as error:
+        # A disk that is full says so without a name.
+        if error.filename is None:
+            error.filename = os.fspath(path)
+        raise
 
 
-def write_json(path: Path, content: object) -> None:
+def write_json(path: Path, content: object, partial: Path | None = None) -> None:
     """Write `content` as a JSON file, whole or not at all."""
-    with replacing(path) as partial:
-        partial.write_text(json.dumps(content, indent=2) + '\n')
+    with replacing(path, partial) as temporary:
+        temporary.write_text(json.dumps(content, indent=2) + '\n')
+
+
+def refuse_foreign(folder: Path, mark: str, names: Iterable[str]) -> None:
+    """Refuse to write into a folder what would replace something that this program has not written.
+
+    Args:
+        folder: where to.
+        mark: the file by which the program knows a folder of its own, which it writes first.
+        names: what it writes after that.
+
+    Raises:
+        InputError: some of `names` are there, but `mark` is not.
+
+    """
+    if not os.path.lexists(folder / mark):
+        there = [name for name in names if os.path.lexists(folder / name)]
+        if there:
+            raise InputError(
+                f'{folder}: holds {", ".join(there)} but no {mark}, so something else has written that; '
+                'choose another -o'
+            )

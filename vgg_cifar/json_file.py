@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
+from vgg_cifar import foreign_text
 from vgg_cifar.errors import InputError
 
 MOST_BYTES = 64 * 2**20
@@ -67,56 +68,56 @@ class Record:
         self._place = place
         if not isinstance(content, dict):
             raise self._refused(place.rstrip('.') or 'the content', content, 'an object')
-        self._content = content
+        self.content: dict[str, Any] = content
 
     def __contains__(self, name: str) -> bool:
-        return name in self._content
+        return name in self.content
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._content)
+        return iter(self.content)
 
     def text(self, name: str, choices: Collection[str] | None = None) -> str:
         """Return a text, one of `choices`."""
-        value = self._content.get(name)
+        value = self.content.get(name)
         if not isinstance(value, str) or (choices is not None and value not in choices):
             raise self.wrong(name, 'a text' if choices is None else f'one of {", ".join(choices)}')
         return value
 
     def truth(self, name: str) -> bool:
         """Return true or false."""
-        value = self._content.get(name)
+        value = self.content.get(name)
         if not isinstance(value, bool):
             raise self.wrong(name, 'true or false')
         return value
 
     def whole(self, name: str, low: int = 0, high: int = 2**53) -> int:
         """Return a whole number from `low` to `high`."""
-        value = self._content.get(name)
+        value = self.content.get(name)
         if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
             raise self.wrong(name, f'a whole number from {low} to {high}')
         return value
 
     def number(self, name: str, low: float = -math.inf, high: float = math.inf) -> float:
         """Return a finite number from `low` to `high`."""
-        value: Any = self._content.get(name)
+        value: Any = self.content.get(name)
         if not is_number(value) or not low <= value <= high:
             raise self.wrong(name, f'a number from {low:g} to {high:g}')
         return value
 
     def numbers(self, name: str, low: float = -math.inf, high: float = math.inf) -> list[float]:
         """Return a list of finite numbers from `low` to `high`."""
-        values = self._content.get(name)
+        values = self.content.get(name)
         if not isinstance(values, list) or not all(is_number(v) and low <= v <= high for v in values):
             raise self.wrong(name, f'a list of numbers from {low:g} to {high:g}')
         return values
 
     def record(self, name: str) -> 'Record':
         """Return an object within this one."""
-        return Record(self._content.get(name), self._path, self._advice, f'{self._place}{name}.')
+        return Record(self.content.get(name), self._path, self._advice, f'{self._place}{name}.')
 
     def records(self, name: str) -> list['Record']:
         """Return a list of objects."""
-        values = self._content.get(name)
+        values = self.content.get(name)
         if not isinstance(values, list):
             raise self.wrong(name, 'a list of objects')
         return [
@@ -126,9 +127,9 @@ class Record:
 
     def wrong(self, name: str, expected: str) -> InputError:
         """Return the error that says what was found under a name, and what was expected."""
-        if name not in self._content:
+        if name not in self.content:
             return InputError(f'{self._path}: no {self._place}{name}; expected {expected}; {self._advice}')
-        return self._refused(f'{self._place}{name}', self._content[name], expected)
+        return self._refused(f'{self._place}{foreign_text.shown(name, 60)}', self.content[name], expected)
 
     def _refused(self, what: str, found: Any, expected: str) -> InputError:
         return InputError(f'{self._path}: {what} is {shown(found)}, expected {expected}; {self._advice}')
@@ -149,8 +150,7 @@ def is_number(value: Any) -> bool:
 
 def shown(value: Any) -> str:
     """Show a value in a message, printable and short."""
-    text = json.dumps(value)
-    return text if len(text) <= 60 else f'{text[:57]}...'
+    return foreign_text.shown(json.dumps(value), 60)
 
 
 def _check_depth(content: Any) -> None:

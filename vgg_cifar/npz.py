@@ -11,6 +11,7 @@ import numpy
 from numpy.lib import format as npy
 
 from vgg_cifar.errors import InputError, first_line
+from vgg_cifar.foreign_text import shown
 from vgg_cifar.machine import free_memory
 
 # Booleans, integers, floats, text. All else is a pickle, or nothing that Chainer saves.
@@ -44,7 +45,7 @@ class Arrays(Mapping[str, numpy.ndarray]):
         for info in members:
             name = info.filename.removesuffix('.npy')
             if name == info.filename or name in self._members:
-                raise self._refused(f'{_shown(info.filename)}: expected NAME.npy, each name once')
+                raise self._refused(f'{shown(info.filename)}: expected NAME.npy, each name once')
             self._members[name] = self._checked(info)
 
     @property
@@ -57,7 +58,7 @@ class Arrays(Mapping[str, numpy.ndarray]):
         free = free_memory()
         if free is not None and member.size > free:
             needed, there = member.size / 2**30, free / 2**30
-            raise self._refused(f'{_shown(name)}: {needed:.1f} GiB, {there:.1f} GiB of memory are free')
+            raise self._refused(f'{shown(name)}: {needed:.1f} GiB, {there:.1f} GiB of memory are free')
         with self._reading(name), self._archive.open(member.info) as file:
             return npy.read_array(file, allow_pickle=False)
 
@@ -76,12 +77,12 @@ class Arrays(Mapping[str, numpy.ndarray]):
             header = file.tell()
         if dtype.kind not in KINDS or dtype.subdtype is not None:
             raise self._refused(
-                f'{_shown(info.filename)}: holds {_shown(str(dtype))}, expected numbers or text'
+                f'{shown(info.filename)}: holds {shown(str(dtype))}, expected numbers or text'
             )
         count = math.prod(shape)
         if min(shape, default=0) < 0 or info.file_size != header + count * dtype.itemsize:
             raise self._refused(
-                f'{_shown(info.filename)}: {info.file_size} bytes do not hold {_shown(str(shape))} of {dtype}'
+                f'{shown(info.filename)}: {info.file_size} bytes do not hold {shown(str(shape))} of {dtype}'
             )
         # Text of no length takes no bytes in the file, and some in memory.
         return _Member(info, shape, count * max(dtype.itemsize, 4))
@@ -92,7 +93,7 @@ class Arrays(Mapping[str, numpy.ndarray]):
             yield
         # A header is parsed as Python's literals, and a stream may be cut anywhere: many things are raised.
         except Exception as error:
-            raise self._refused(f'{_shown(name)}: {_shown(first_line(error))}') from None
+            raise self._refused(f'{shown(name)}: {shown(first_line(error))}') from None
 
     def _refused(self, reason: str) -> InputError:
         return InputError(f'{self._path}: not a .npz file of plain arrays ({reason})')
@@ -111,12 +112,6 @@ def opened(path: Path) -> Iterator[Arrays]:
     except (OSError, ValueError, zipfile.BadZipFile, NotImplementedError) as error:
         if isinstance(error, InputError):
             raise
-        raise InputError(f'{path}: not a .npz file of plain arrays ({_shown(first_line(error))})') from None
+        raise InputError(f'{path}: not a .npz file of plain arrays ({shown(first_line(error))})') from None
     with archive:
         yield Arrays(path, archive)
-
-
-def _shown(text: str) -> str:
-    """Show a text from a file, printable and short."""
-    shown = ascii(text)[1:-1]
-    return shown if len(shown) <= 80 else f'{shown[:77]}...'

@@ -32,12 +32,14 @@ class StopSignals:
 
     Args:
         left: what a stop leaves, for the message.
+        at_once: called when the first comes, in its handler.
 
     """
 
-    def __init__(self, left: str) -> None:
+    def __init__(self, left: str, at_once: Callable[[], object] | None = None) -> None:
         self.received: signal.Signals | None = None
         self._left = left
+        self._at_once = at_once
         self._received_at = 0.0
         self._previous: dict[signal.Signals, Any] = {}
         self._hand_over: Callable[[Interrupted], object] | None = None
@@ -70,6 +72,8 @@ class StopSignals:
         now = time.monotonic()
         if self.received is None:
             self.received, self._received_at = signal.Signals(number), now
+            if self._at_once is not None:
+                self._at_once()
             if self._hand_over is not None:
                 self._hand_over(Interrupted(self.received, self._left))
         elif now - self._received_at > SECONDS_OF_ONE_STOP:

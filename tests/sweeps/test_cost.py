@@ -5,8 +5,8 @@ import pytest
 from vgg_cifar.studies.ie598 import STUDY, WITH_COPIES, WITHOUT_COPIES
 from vgg_cifar.studies.study_folder import StudyFolder
 from vgg_cifar.sweeps.cost import Cost
+from vgg_cifar.training.build import load_data
 from vgg_cifar.training.settings import Settings
-from vgg_cifar.training.train import load_data
 
 # Multiply-adds of the listing on one 32x32 image: nine weights per pair of channels and pixel.
 CONVOLUTIONS = 9 * (1024 * (3 + 64) * 64 + 256 * (64 + 128) * 128 + 64 * (128 + 3 * 256) * 256)

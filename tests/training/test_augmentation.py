@@ -10,8 +10,9 @@ from augment.__main__ import main as augment
 from vgg_cifar.datasets import hdf5, scale, shapes10
 from vgg_cifar.errors import InputError
 from vgg_cifar.training.augmentation import COPIES, augmented
+from vgg_cifar.training.build import choose, load_data
 from vgg_cifar.training.settings import Settings
-from vgg_cifar.training.train import choose, load_data, train
+from vgg_cifar.training.train import train
 
 
 def test_copies_are_those_of_the_reports_loop(settings):

@@ -1,5 +1,6 @@
 """One network trained by two processes, over a real MPI."""
 
+import argparse
 import json
 import os
 import shutil
@@ -13,15 +14,17 @@ import filelock
 import numpy
 import pytest
 from processes import ROOT, run_code
+from training.same_runs import assert_same, scores, step
 
 from vgg_cifar import cli
-from vgg_cifar.training.run_folder import RunFolder
+from vgg_cifar.commands.train import add_arguments
+from vgg_cifar.training.run_folder import LOCK, SETTINGS, SNAPSHOT, RunFolder
+from vgg_cifar.training.settings import Settings
 
 MPIEXEC = shutil.which('mpiexec', path=f'{Path(sys.executable).parent}{os.pathsep}{os.environ["PATH"]}')
 pytestmark = pytest.mark.skipif(MPIEXEC is None, reason='mpiexec is not installed')
 
 JOB = Path(__file__).with_name('mpi_job.py')
-TIMES = ('seconds', 'images_per_second', 'elapsed_time')
 # The parts of the validation and test set are not of one size.
 COMMON = '-b 20 --optimizer momentum_sgd --validation-size 25 --test-size 29'
 RUNS = {
@@ -33,7 +36,6 @@ RUNS = {
     'diverging': '-e 9 --lr 1e30 --model conv_pool --model-options channels=5,10 size=3 pad=1',
 }
 STEPS = 22  # own_batch_norm's first epoch: 215 images in batches of 10
-LAST = 'snapshot_iter_86'
 
 
 def arguments(name, data, folder):
@@ -66,14 +68,15 @@ def said(errors):
     return [line for line in errors.splitlines() if line.startswith(('vgg-cifar:', 'Traceback'))]
 
 
-def scores(folder):
-    return [{k: v for k, v in entry.items() if k not in TIMES} for entry in RunFolder(folder).log]
-
-
 @pytest.fixture(scope='module')
 def job(tiny, tmp_path_factory):
     """Return the folder of a job in which two processes have run, one after the other, all that is below."""
     folder = tmp_path_factory.mktemp('job')
+    started = tmp_path_factory.mktemp('started')
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    settings = Settings.from_arguments(parser.parse_args(arguments('plain', tiny, started)[1:]))
+    RunFolder(started).write(SETTINGS, settings.to_json())
     commands = {name: arguments(name, tiny, folder / name) for name in RUNS}
     commands['again'] = commands['plain']
     commands['odd'] = [*commands['plain'], '-b', '21', '-o', str(folder / 'odd')]
@@ -87,8 +90,9 @@ def job(tiny, tmp_path_factory):
     (folder / 'commands.json').write_text(json.dumps(commands))
     (folder / 'locked').mkdir()
     (folder / 'damaged').mkdir()
-    (folder / 'damaged' / 'snapshot_iter_11').write_bytes(b'PK half')
-    with filelock.FileLock(folder / 'locked' / '.lock'):
+    shutil.copytree(started, folder / 'damaged', dirs_exist_ok=True)
+    (folder / 'damaged' / SNAPSHOT).write_bytes(b'PK half')
+    with filelock.FileLock(folder / 'locked' / LOCK):
         process = mpi(JOB, folder / 'commands.json')
         output, errors = ended(process)
     assert process.returncode == 0, errors
@@ -172,7 +176,7 @@ def test_the_first_alone_says_what_is_done(job):
         ('no_file', 2, 'no.hdf5'),
         ('nccl', 2, '--communicator naive'),
         ('locked', 2, 'another process is training in this folder'),
-        ('damaged', 2, 'snapshot_iter_11: not a snapshot of this run'),
+        ('damaged', 2, 'snapshot.npz: not a snapshot of this run'),
     ],
 )
 def test_an_error_is_one_line_and_ends_all(job, name, status, line):
@@ -187,7 +191,7 @@ def start(data, folder):
     """Start a run of two processes and return it in its second epoch."""
     process = mpi('-m', 'vgg_cifar', *arguments('own_batch_norm', data, folder), '--communicator', 'naive')
     deadline = time.monotonic() + 120
-    while not (folder / f'snapshot_iter_{STEPS}').exists():
+    while not (folder / SNAPSHOT).exists():
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < deadline
         time.sleep(0.005)
@@ -205,18 +209,6 @@ def resume(data, folder):
     output, errors = ended(process)
     assert process.returncode == 0, errors
     assert output.count('goes on after step') == output.count('finished after 4 epochs') == 1
-
-
-def assert_same(one, two):
-    """Compare logs, apart from the times, and weights, bit for bit."""
-    assert scores(one) == scores(two)
-    for name in ('model.npz', 'best.npz', LAST):
-        with numpy.load(one / name) as a, numpy.load(two / name) as b:
-            assert sorted(a.files) == sorted(b.files)
-            for key in a.files:
-                # The log travels in the snapshot as text, times included.
-                if not any(word in key for word in ('_log', 'Throughput', 'elapsed')):
-                    numpy.testing.assert_array_equal(a[key], b[key], err_msg=f'{name} {key}')
 
 
 def test_a_killed_process_ends_all_and_the_command_resumes(job, tiny, tmp_path):
@@ -238,8 +230,7 @@ def test_signals_stop_all_at_one_step(job, tiny, tmp_path, capsys, number, statu
     assert process.returncode == status
     (line,) = said(errors)
     assert f'stopped by {number.name}; {tmp_path} holds a snapshot' in line
-    (snapshot,) = RunFolder(tmp_path).snapshots()
-    assert STEPS <= int(snapshot.name.rpartition('_')[2]) < 4 * STEPS
+    assert STEPS <= step(tmp_path) < 4 * STEPS
     if number == signal.SIGTERM:
         assert cli.main(arguments('own_batch_norm', tiny, tmp_path)) == 2
         assert 'has normalised 5 images together, and now it would 10' in capsys.readouterr().err

@@ -7,12 +7,13 @@ import chainer
 import chainer.functions as F
 import numpy
 import pytest
+from training.same_runs import step
 
-from vgg_cifar.training import train as training
-from vgg_cifar.training.extensions import CleanStop
+from vgg_cifar.errors import Interrupted
+from vgg_cifar.training.build import build_model, build_updater, choose, load_data
 from vgg_cifar.training.extensions.cosine_annealing import CosineAnnealing
 from vgg_cifar.training.run_folder import RunFolder
-from vgg_cifar.training.train import build_model, build_updater, choose, load_data, train
+from vgg_cifar.training.train import train
 
 
 @pytest.fixture
@@ -29,6 +30,18 @@ def test_entries_by_steps_count_examples(small, tmp_path):
     assert [entry['iteration'] for entry in log] == [4, 8, 12]
     assert all({'validation/main/accuracy', 'test/main/loss', 'seconds'} <= set(entry) for entry in log)
     assert (tmp_path / 'best.npz').exists()
+
+
+def test_the_last_entry_is_at_the_end_where_the_steps_do_not_divide(small, tmp_path):
+    """So that it is the weights in model.npz that the result tells of."""
+    result = train(small.replace(log_steps=5), tmp_path)
+    log = RunFolder(tmp_path).log
+    assert [entry['iteration'] for entry in log] == [5, 10, 12]
+    assert (result['epoch'], result['iteration']) == (2, 12)
+    train(small, tmp_path / 'by_epoch')
+    last = RunFolder(tmp_path / 'by_epoch').log[-1]
+    for name in ('test/main/accuracy', 'test/main/loss', 'epoch', 'iteration'):
+        assert result[name] == last[name]
 
 
 def test_decay_loss_is_half_the_rate_times_the_squares(small, tmp_path):
@@ -59,22 +72,16 @@ def test_gradient_flow_of_one_step_is_the_gradient(small, tmp_path):
         assert found == pytest.approx(float(abs(model[name].W.grad).mean()), rel=1e-5)
 
 
-def test_gradients_of_a_stopped_run_go_on(small, tmp_path, monkeypatch):
+def test_gradients_of_a_stopped_run_go_on(small, tmp_path):
     """Stopped in the middle of an interval, resumed: as if it had not been stopped."""
     settings = small.replace(gradient_flow=True, log_steps=4)
     train(settings, tmp_path / 'whole')
 
-    class StopsAtStep5(CleanStop):
-        def __call__(self, trainer):
-            if trainer.updater.iteration == 5:
-                self.received = 15
-            return super().__call__(trainer)
-
-    monkeypatch.setattr(training, 'CleanStop', StopsAtStep5)
-    monkeypatch.setattr(training, 'Interrupted', lambda *_: RuntimeError('stopped'))
-    with pytest.raises(RuntimeError, match='stopped'):
-        train(settings, tmp_path / 'cut')
-    monkeypatch.undo()
+    seen = []
+    with pytest.raises(Interrupted, match='holds a snapshot'):
+        # Asked before the first step and after each.
+        train(settings, tmp_path / 'cut', stop_asked=lambda: len(seen) == 5 or seen.append(1))
+    assert step(tmp_path / 'cut') == 5
     train(settings, tmp_path / 'cut')
     for name in ('whole', 'cut'):
         assert len(RunFolder(tmp_path / name).gradients) == 3

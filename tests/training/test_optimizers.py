@@ -7,6 +7,7 @@ import numpy
 import pytest
 from chainer import optimizers as chainer_optimizers
 
+from vgg_cifar.errors import InputError
 from vgg_cifar.training import optimizers
 
 
@@ -45,6 +46,20 @@ def test_every_rule_of_chainer_is_offered():
     }
     assert rules == offered
     assert issubclass(optimizers.OPTIMIZERS['adam'], chainer_optimizers.Adam)
+
+
+@pytest.mark.parametrize(
+    'name, lr, options, message',
+    [
+        ('adam', None, {'beta2': 2.0}, r'adam takes no beta2=2.0 \('),
+        ('adam', 1e40, {}, r'adam with alpha=1e\+40: a step makes a weight'),
+        ('adam', None, {'eps': math.nan}, 'adam with eps=nan: a step makes a weight nan'),
+        ('rmsprop', None, {'alpha': 2.0}, 'rmsprop with alpha=2.0: a step makes a weight nan'),
+    ],
+)
+def test_what_no_step_can_be_taken_with_is_refused_before_the_first(name, lr, options, message):
+    with pytest.raises(InputError, match=message):
+        optimizers.build(name, chainer.links.Linear(1, 1), lr, options, 0)
 
 
 @pytest.mark.parametrize(

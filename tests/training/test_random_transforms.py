@@ -40,7 +40,9 @@ def test_what_is_erased_is_a_rectangle_of_the_reports_area_and_aspect(seed, heig
         assert (tall + 0.5) * (wide + 0.5) >= AREA[0] * height * width
         assert (tall - 0.5) / (wide + 0.5) <= ASPECT[1]
         assert (tall + 0.5) / max(wide - 0.5, 0.1) >= ASPECT[0]
-    assert (changed == 0) if probability == 0 else True
+    # A rectangle of less than a pixel's width erases nothing, which is rare: of 20 images not half.
+    least, most = {0.0: (0, 0), 0.5: (1, 19), 1.0: (10, 20)}[probability]
+    assert least <= changed <= most
 
 
 def test_half_of_the_images_are_erased_everywhere_alike():

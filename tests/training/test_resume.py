@@ -1,39 +1,49 @@
 """Runs that are cut, by every signal, and go on; real processes."""
 
+import io
 import signal
 import subprocess
 import sys
 import time
 
-import numpy
 import pytest
+from processes import python
+from training.same_runs import assert_same, step
 
-from vgg_cifar.training.run_folder import RunFolder
+from vgg_cifar.training.run_folder import SNAPSHOT, RunFolder
+from vgg_cifar.training.settings import Settings
+from vgg_cifar.training.train import train
 
 STEPS = 22  # an epoch: 220 images in batches of 10
-TIMES = ('seconds', 'images_per_second', 'elapsed_time')
 
 
-def command(tiny, folder):
+@pytest.fixture
+def command(tiny, tmp_path):
     flags = '-b 10 -e 3 --validation-size 20 --optimizer momentum_sgd --lr 0.001 --lr-schedule linear'
-    train = [sys.executable, '-m', 'vgg_cifar', 'train', '--data', str(tiny), *flags.split()]
-    return [*train, '-o', str(folder)]
+    words = [sys.executable, '-m', 'vgg_cifar', 'train', '--data', str(tiny), *flags.split()]
+    return [*words, '-o', str(tmp_path)]
 
 
 @pytest.fixture(scope='module')
-def uninterrupted(tiny, tmp_path_factory):
+def settings(tiny):
+    return Settings(
+        data=str(tiny), batch_size=10, epochs=3, validation_size=20, optimizer='momentum_sgd', lr=0.001,
+        lr_schedule='linear',
+    )  # fmt: skip
+
+
+@pytest.fixture(scope='module')
+def uninterrupted(settings, tmp_path_factory):
     folder = tmp_path_factory.mktemp('uninterrupted')
-    subprocess.run(command(tiny, folder), check=True, capture_output=True)
+    train(settings, folder)
     return folder
 
 
-def start(tiny, folder, seconds):
+def start(command, folder, seconds):
     """Start a run and return it some time into its second epoch."""
-    process = subprocess.Popen(
-        command(tiny, folder), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 120
-    while not (folder / f'snapshot_iter_{STEPS}').exists():
+    while not (folder / SNAPSHOT).exists():
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < deadline
         time.sleep(0.005)
@@ -41,68 +51,100 @@ def start(tiny, folder, seconds):
     return process
 
 
-def assert_same(one, two):
-    """The same log, apart from the times, and the same weights, bit for bit."""
-    logs = [
-        [
-            {name: value for name, value in entry.items() if name not in TIMES}
-            for entry in RunFolder(folder).log
-        ]
-        for folder in (one, two)
-    ]
-    assert logs[0] == logs[1]
-    for name in ('model.npz', 'best.npz', 'snapshot_iter_66'):
-        with numpy.load(one / name) as a, numpy.load(two / name) as b:
-            assert sorted(a.files) == sorted(b.files)
-            for key in a.files:
-                # The log travels in the snapshot as text, times included.
-                if not any(word in key for word in ('_log', 'Throughput', 'elapsed')):
-                    numpy.testing.assert_array_equal(a[key], b[key], err_msg=f'{name} {key}')
-
-
-def test_sigkill_in_the_middle_of_an_epoch(tiny, uninterrupted, tmp_path):
-    process = start(tiny, tmp_path, 0.3)
+def test_sigkill_in_the_middle_of_an_epoch(command, settings, uninterrupted, tmp_path):
+    process = start(command, tmp_path, 0.3)
+    # Meanwhile it must not end.
+    process.send_signal(signal.SIGSTOP)
+    second = subprocess.run(command, capture_output=True, text=True)
     process.kill()
-    process.wait()
+    process.communicate()
     assert process.returncode == -signal.SIGKILL
+    assert second.returncode == 2
+    assert 'another process is training in this folder' in second.stderr
+    assert len(second.stderr.splitlines()) == 1
     assert RunFolder(tmp_path).result is None
-    subprocess.run(command(tiny, tmp_path), check=True, capture_output=True)
+    train(settings, tmp_path)
     assert_same(uninterrupted, tmp_path)
 
 
 @pytest.mark.parametrize('number, status', [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-def test_signals_stop_with_a_snapshot(tiny, uninterrupted, tmp_path, number, status):
-    process = start(tiny, tmp_path, 0.3)
+def test_signals_stop_with_a_snapshot(command, settings, uninterrupted, tmp_path, number, status):
+    process = start(command, tmp_path, 0.3)
     process.send_signal(number)
-    _, errors = process.communicate(timeout=60)
-    assert process.returncode in (status, -number)
-    assert 'the same command resumes it' in errors
-    assert 'Traceback' not in errors
+    printed, errors = process.communicate(timeout=60)
+    assert process.returncode == status
+    assert errors.endswith(
+        f'stopped by {number.name}; {tmp_path} holds a snapshot, the same command resumes it\n'
+    )
+    assert 'stopping after this step' in printed
     # In the middle of an epoch, not at its end.
-    (snapshot,) = RunFolder(tmp_path).snapshots()
-    assert int(snapshot.name.rpartition('_')[2]) % STEPS
-    resumed = subprocess.run(command(tiny, tmp_path), check=True, capture_output=True, text=True)
-    assert f'goes on after step {snapshot.name.rpartition("_")[2]}' in resumed.stdout
-    assert 'finished after 3 epochs' in resumed.stdout
+    stopped = step(tmp_path)
+    assert stopped % STEPS
+    output = io.StringIO()
+    train(settings, tmp_path, output=output)
+    assert f'goes on after step {stopped}' in output.getvalue()
     assert_same(uninterrupted, tmp_path)
 
 
-def test_second_process_in_one_folder_is_refused(tiny, tmp_path):
-    process = start(tiny, tmp_path, 0)
-    # It must not end before the second has looked.
-    process.send_signal(signal.SIGSTOP)
-    second = subprocess.run(command(tiny, tmp_path), capture_output=True, text=True)
-    process.kill()
-    process.wait()
-    assert second.returncode == 2
-    assert 'another process is training in this folder' in second.stderr
-    assert len(second.stderr.splitlines()) == 1
+LATE = """
+import os, signal, sys
+from pathlib import Path
+
+from vgg_cifar.errors import Interrupted
+from vgg_cifar.training import run_folder
+from vgg_cifar.training.extensions import Evaluation, Throughput
+from vgg_cifar.training.settings import Settings
+from vgg_cifar.training.train import train
+
+settings = Settings(
+    data=sys.argv[1], batch_size=20, epochs=2, model='mlp', model_options={'hidden': 1, 'units': 2},
+)
+reference = train(settings, Path(sys.argv[2], 'reference'))
+last = reference['iteration']
 
 
-def test_leftovers_of_a_killed_writer_are_removed(tiny, uninterrupted, tmp_path):
-    (tmp_path / '.snapshot_iter_22.abc.partial').write_bytes(b'half')
-    (tmp_path / 'logabc').mkdir()
-    (tmp_path / 'logabc' / 'log.json').write_text('[')
-    subprocess.run(command(tiny, tmp_path), check=True, capture_output=True)
-    assert not any('partial' in path.name or path.is_dir() for path in tmp_path.iterdir())
-    assert_same(uninterrupted, tmp_path)
+def interrupt(where, wanted):
+    # Sends a signal when `where` is called, and once only.
+    owner, name = where
+    original = getattr(owner, name)
+
+    def called(*arguments, **options):
+        if wanted(*arguments):
+            setattr(owner, name, original)
+            os.kill(os.getpid(), signal.SIGTERM)
+        return original(*arguments, **options)
+
+    setattr(owner, name, called)
+
+
+MOMENTS = {
+    'step': ((Throughput, '__call__'), lambda self, trainer: trainer.updater.iteration == last),
+    'evaluation': ((Evaluation, '__call__'), lambda self, trainer: trainer.updater.iteration == last),
+    'snapshot': (
+        (run_folder.RunFolder, 'replacing'),
+        lambda self, name: name == 'snapshot.npz' and len(self.log) == 2,
+    ),
+    'weights': ((run_folder.RunFolder, 'replacing'), lambda self, name: name == 'model.npz'),
+    'result': ((run_folder.RunFolder, 'write'), lambda self, name, _: name == 'result.json'),
+}
+for moment, (where, wanted) in MOMENTS.items():
+    interrupt(where, wanted)
+    folder = Path(sys.argv[2], moment)
+    try:
+        train(settings, folder, output=sys.stdout)
+    except Interrupted as error:
+        print(f'{moment}: {error}; exit {error.exit_status}')
+    assert run_folder.RunFolder(folder).result['test/main/accuracy'] == reference['test/main/accuracy']
+"""
+
+
+def test_a_signal_in_a_runs_last_moments_is_not_lost(tiny, tmp_path):
+    """The run is finished, and whoever has called for it is told to stop."""
+    script = tmp_path / 'late.py'
+    script.write_text(LATE)
+    result = python(script, tiny, tmp_path)
+    assert result.returncode == 0, result.stderr
+    lines = result.stdout.splitlines()
+    for moment in ('step', 'evaluation', 'snapshot', 'weights', 'result'):
+        assert f'{moment}: stopped by SIGTERM; {tmp_path / moment} is finished; exit 143' in lines
+    assert lines.count('stopping after this step') == 5

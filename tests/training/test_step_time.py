@@ -4,8 +4,8 @@ import numpy
 import pytest
 
 from vgg_cifar.training import step_time
+from vgg_cifar.training.build import load_data
 from vgg_cifar.training.step_time import step_times
-from vgg_cifar.training.train import load_data
 
 
 def test_variants_take_turns_forwards_and_backwards(settings, monkeypatch):

@@ -1,24 +1,23 @@
 """Runs, from settings to a finished folder."""
 
 import json
+import math
+import re
 
 import chainer
 import h5py
 import numpy
 import pytest
 from chainer import serializers
+from training.same_runs import scores
 
 from vgg_cifar.accelerators import layers
 from vgg_cifar.datasets.image_data import scale
 from vgg_cifar.errors import InputError
-from vgg_cifar.training.run_folder import RunFolder
-from vgg_cifar.training.train import build_model, load_data, train
-
-TIMES = ('seconds', 'images_per_second', 'elapsed_time')
-
-
-def without_times(log):
-    return [{name: value for name, value in entry.items() if name not in TIMES} for entry in log]
+from vgg_cifar.training.build import build_model, load_data
+from vgg_cifar.training.run_folder import LOCK, RunFolder
+from vgg_cifar.training.settings import Settings
+from vgg_cifar.training.train import train
 
 
 def chosen(settings):
@@ -45,7 +44,7 @@ def test_folder_of_a_finished_run(settings, tmp_path):
     assert result['iteration'] == 18
     names = {path.name for path in tmp_path.iterdir()}
     assert names == {
-        '.lock', 'environment.json', 'log', 'model.npz', 'result.json', 'settings.json', 'snapshot_iter_18'
+        LOCK, 'environment.json', 'log', 'model.npz', 'result.json', 'settings.json', 'snapshot.npz'
     }  # fmt: skip
 
 
@@ -61,7 +60,7 @@ def test_model_file_holds_what_the_log_says(settings, tmp_path):
 def test_same_seed_same_bits(settings, tmp_path):
     for name, seed in (('one', 5), ('two', 5), ('three', 6)):
         train(settings.replace(seed=seed, epochs=2, batch_size=40), tmp_path / name)
-    one, two, three = (without_times(RunFolder(tmp_path / name).log) for name in ('one', 'two', 'three'))
+    one, two, three = (scores(tmp_path / name) for name in ('one', 'two', 'three'))
     assert one == two != three
 
 
@@ -124,12 +123,6 @@ def test_fresh_deletes_nothing_where_the_new_run_cannot_start(settings, tmp_path
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
-def test_environment_that_does_not_know_its_images_is_refused(settings, tmp_path):
-    (tmp_path / 'environment.json').write_text('{"data": []}')
-    with pytest.raises(InputError, match='does not say on which images'):
-        train(settings, tmp_path)
-
-
 def test_other_settings_are_refused(settings, tmp_path):
     train(settings.replace(epochs=1), tmp_path)
     with pytest.raises(InputError, match=r'settings.json: .* run with dropout 0.2 \(now 0.5\); .* --fresh'):
@@ -152,16 +145,48 @@ def test_other_images_are_refused_and_the_same_ones_elsewhere_are_not(settings, 
 
 def test_too_large_a_batch_is_refused_and_leaves_nothing(settings, tmp_path):
     with pytest.raises(InputError, match='--batch-size is 121, but there are 120 training images'):
-        train(settings.replace(batch_size=121), tmp_path)
-    assert not (tmp_path / 'settings.json').exists()
+        train(settings.replace(batch_size=121), tmp_path / 'a' / 'run')
+    with pytest.raises(InputError, match='--log-steps is 19, but the run has 18 steps'):
+        train(settings.replace(log_steps=19), tmp_path / 'a' / 'run')
+    assert not list(tmp_path.iterdir())
 
 
-def test_infinite_loss_ends_the_run(settings, tmp_path):
+def test_infinite_loss_ends_the_run_with_an_entry_in_the_log(settings, tmp_path):
+    """Before the end of the first epoch: without an entry nothing could be said of the run."""
     result = train(settings.replace(optimizer='sgd', lr=1e30, batch_norm=False), tmp_path)
     assert result['status'] == 'diverged'
-    assert (
-        'the loss is nan in epoch 1' in result['reason'] or 'the loss is inf in epoch 1' in result['reason']
-    )
+    assert re.search('the loss is (nan|inf) in epoch 1, step', result['reason'])
+    folder = RunFolder(tmp_path)
+    (entry,) = folder.log
+    assert entry['iteration'] == result['iteration'] < 6
+    assert math.isnan(entry['test/main/loss']) and 0 <= result['test/main/accuracy'] <= 1
+    assert folder.result == result
+    assert not (tmp_path / 'snapshot.npz').exists()
+
+
+def test_a_result_without_an_entry_in_the_log_is_none(settings, tmp_path):
+    """As runs left it that diverged before their first entry: they are done again."""
+    (tmp_path / 'settings.json').write_text(json.dumps(settings.to_json()))
+    (tmp_path / 'result.json').write_text('{"status": "diverged", "reason": "the loss is nan"}')
+    assert RunFolder(tmp_path).result is None
+    assert train(settings, tmp_path)['status'] == 'finished'
+
+
+@pytest.mark.parametrize('n_classes', [1, 2])
+@pytest.mark.parametrize('log_steps', [None, 1])
+def test_one_or_two_classes_are_never_at_chance_when_every_image_is_right(tmp_path, n_classes, log_steps):
+    """Black and white images, so that it is easy to be right; one class always is."""
+    y = numpy.arange(40, dtype='i4') % n_classes
+    x = numpy.broadcast_to(255 * y[:, None, None, None], (40, 1, 8, 8)).astype('u1')
+    with h5py.File(tmp_path / 'few.hdf5', 'w') as file:
+        for part in ('train', 'test'):
+            file[f'X_{part}'], file[f'Y_{part}'] = x, y
+    settings = Settings(
+        data=str(tmp_path / 'few.hdf5'), batch_size=4, epochs=3, log_steps=log_steps, chance_patience=2,
+        model='mlp', model_options={'hidden': 1, 'units': 8}, optimizer='momentum_sgd', lr=0.1,
+    )  # fmt: skip
+    result = train(settings, tmp_path / 'run')
+    assert (result['status'], result['test/main/accuracy']) == ('finished', 1)
 
 
 def test_chance_ends_the_run(settings, tmp_path):
@@ -202,9 +227,9 @@ def test_schedules(settings, tmp_path, changes, rates, monkeypatch):
 def test_damaged_snapshot_is_refused(settings, tmp_path):
     train(settings, tmp_path)
     (tmp_path / 'result.json').unlink()
-    snapshot = tmp_path / 'snapshot_iter_18'
+    snapshot = tmp_path / 'snapshot.npz'
     snapshot.write_bytes(snapshot.read_bytes()[:1000])
-    with pytest.raises(InputError, match='snapshot_iter_18: not a snapshot of this run'):
+    with pytest.raises(InputError, match=r'snapshot.npz: not a snapshot of this run'):
         train(settings, tmp_path)
 
 
@@ -217,11 +242,11 @@ def test_hostile_snapshot_runs_no_code(settings, tmp_path):
         def __reduce__(self):
             return target.touch, ()
 
-    with numpy.load(tmp_path / 'snapshot_iter_18') as arrays:
+    with numpy.load(tmp_path / 'snapshot.npz') as arrays:
         content = dict(arrays)
     for name in content:
         content[name] = numpy.array([Hostile()], dtype=object)
-    with (tmp_path / 'snapshot_iter_18').open('wb') as file:
+    with (tmp_path / 'snapshot.npz').open('wb') as file:
         numpy.savez(file, **content)
     with pytest.raises(InputError, match='not a snapshot'):
         train(settings, tmp_path)
@@ -233,7 +258,9 @@ def test_settings_json_that_is_none_is_refused(settings, tmp_path):
     with pytest.raises(InputError, match=r'settings.json: not readable as JSON'):
         train(settings, tmp_path)
     (tmp_path / 'settings.json').write_text(json.dumps({'colour': 'red'}))
-    with pytest.raises(InputError, match=r'settings.json: not the settings of a run \(colour\)'):
+    with pytest.raises(
+        InputError, match=r'settings.json: not the settings of a run \(colour\); .* another -o'
+    ):
         train(settings, tmp_path)
 
 

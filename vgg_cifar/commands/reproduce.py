@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import dataclasses
 import json
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -23,9 +24,10 @@ from vgg_cifar.sweeps import slurm
 from vgg_cifar.sweeps.cost import Cost
 from vgg_cifar.sweeps.serial import ThisProcess
 from vgg_cifar.sweeps.sweep import Runner, run_all
+from vgg_cifar.training.build import check_compute, load_data
 from vgg_cifar.training.device import get_device
 from vgg_cifar.training.settings import Settings
-from vgg_cifar.training.train import check_compute, load_data, train
+from vgg_cifar.training.train import train
 
 EXAMPLES = """examples:
   vgg-cifar reproduce ie598 --scale smoke -o results/smoke               minutes, synthetic images
@@ -187,7 +189,9 @@ def _array(arguments: argparse.Namespace) -> None:
         raise InputError(f'--task is {arguments.task}; there are {len(runs)} runs, numbered from 0')
     chosen = runs[arguments.task]
     path = plan.folder.run_folder(chosen.id).path
-    result = train(chosen.settings, path, arguments.device, data=plan.data)
+    result = train(
+        chosen.settings, path, arguments.device, data=plan.data, output=sys.stdout, keep_snapshot=False
+    )
     print(f'{path}: {result["status"]}')
 
 

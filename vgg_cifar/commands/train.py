@@ -1,13 +1,15 @@
 """`vgg-cifar train`: one run into one folder."""
 
 import argparse
+import sys
 from pathlib import Path
 
 from vgg_cifar.errors import WorkFailed
 from vgg_cifar.models import summary
+from vgg_cifar.training.build import build_model, load_data
 from vgg_cifar.training.communicator import COMMUNICATORS, connected
 from vgg_cifar.training.settings import Settings
-from vgg_cifar.training.train import build_model, load_data, train
+from vgg_cifar.training.train import Training
 
 EXAMPLES = """examples:
   vgg-cifar train --train-size 500 -b 50 -e 2 -o runs/first     a minute on two cores, synthetic images
@@ -20,9 +22,9 @@ same settings mean the same training on any number of them, and the learning rat
 differs: each normalises by its own part of the batch, unless --multi-node-batch-norm is given, and draws
 its own dropout.
 
-The same command again resumes an unfinished run, and leaves a finished one alone. Ctrl-C and SIGTERM
-stop it at the end of a step, with a snapshot. mpiexec leaves its processes little time after these; send it
-SIGUSR1 instead, or SIGTERM to one of the processes."""
+The same command again resumes an unfinished run, and leaves a finished one alone; with a larger -e it goes
+on with a finished one, too. Ctrl-C and SIGTERM stop it at the end of a step, with a snapshot. mpiexec leaves
+its processes little time after these; send it SIGUSR1 instead, or SIGTERM to one of the processes."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -60,7 +62,14 @@ def run(arguments: argparse.Namespace) -> int:
             data = load_data(settings)
             print(summary.table(build_model(settings, data), data.image_shape))
             return 0
-        result = train(settings, arguments.out, arguments.device, arguments.fresh, processes=processes)
+        run = settings, arguments.out, arguments.device, arguments.fresh
+        if processes is None:
+            result = Training(*run, output=sys.stdout).result()
+        else:
+            # Imports ChainerMN.
+            from vgg_cifar.training.together import TrainingTogether
+
+            result = TrainingTogether(processes, *run, output=sys.stdout).result()
     if result['status'] == 'diverged':
         raise WorkFailed(f'{arguments.out}: {result["reason"]}')
     print(

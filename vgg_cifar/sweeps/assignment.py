@@ -15,9 +15,10 @@ from vgg_cifar.studies.study import Run
 from vgg_cifar.studies.study_folder import INDEX
 from vgg_cifar.sweeps.serial import ThisProcess, outcome_of
 from vgg_cifar.sweeps.sweep import Outcome
+from vgg_cifar.training.build import check_compute, load_data
 from vgg_cifar.training.device import get_device
 from vgg_cifar.training.settings import Settings
-from vgg_cifar.training.train import check_compute, load_data, train
+from vgg_cifar.training.train import train
 
 # How long to wait for a folder in which somebody still trains: a worker that has lost the scheduler ends its
 # step before it ends.
@@ -93,7 +94,7 @@ def train_run(assignment: Assignment, run: Run) -> Outcome:
                     path,
                     assignment.device(distributed.get_worker()),
                     data=assignment.data(),
-                    quiet=True,
+                    keep_snapshot=False,
                     wait=PATIENCE_SECONDS,
                     stop_asked=lambda: assignment.sweep in _stopped,
                 )

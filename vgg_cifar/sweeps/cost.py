@@ -4,9 +4,9 @@ from vgg_cifar.datasets.image_data import ImageData
 from vgg_cifar.models import summary
 from vgg_cifar.studies.study import Timing
 from vgg_cifar.studies.study_folder import StudyFolder
+from vgg_cifar.training.build import build_model, input_shape
 from vgg_cifar.training.settings import VGG_FLAGS, Settings
 from vgg_cifar.training.step_time import WARM_UP
-from vgg_cifar.training.train import build_model, input_shape
 
 # A step forwards and backwards does three times the multiply-adds of a pass forwards.
 TRAINING = 3

@@ -1,5 +1,6 @@
 """Runs one after the other in this process."""
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
@@ -32,7 +33,9 @@ class ThisProcess:
         for run in runs:
             print(f'{run.id}:', flush=True)
             path = folder.run_folder(run.id).path
-            yield run, outcome_of(partial(train, run.settings, path, self._device, data=self._data))
+            # A longer run is another one, in a folder of its own.
+            options = {'data': self._data, 'output': sys.stdout, 'keep_snapshot': False}
+            yield run, outcome_of(partial(train, run.settings, path, self._device, **options))
 
     def step_times(
         self, settings: Sequence[Settings], rounds: int, steps: int

@@ -1,15 +1,9 @@
-"""The processes that train one network together, by ChainerMN; or the one that trains it alone.
-
-All of them do the same, each with its part of the images, and talk to each other at a few places only: by
-what is here. The first (rank 0) reads and writes the run's folder and speaks; the others print nothing.
-"""
+"""The processes that train one network together, by ChainerMN: how they talk to each other."""
 
 import contextlib
 import os
 import re
-import signal
 import sys
-import tempfile
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,75 +19,7 @@ COMMUNICATORS = ('naive', 'pure_nccl')
 """ChainerMN's names: over MPI alone, and over NCCL between GPUs."""
 
 
-class OneProcess:
-    """A process that trains alone: what it would ask of others, it answers itself."""
-
-    rank = 0
-    size = 1
-    signals: tuple[signal.Signals, ...] = (signal.SIGINT, signal.SIGTERM)
-    communicator: str | None = None
-    """One of `COMMUNICATORS`."""
-
-    multi_node_batch_norm = False
-    """Whether batches are normalised as a whole, not each process's part by itself."""
-
-    @property
-    def record(self) -> dict[str, Any]:
-        """What environment.json says of the processes."""
-        return {
-            'communicator': self.communicator,
-            'processes': self.size,
-            'multi_node_batch_norm': self.multi_node_batch_norm,
-        }
-
-    def part(self, count: int) -> slice:
-        """Return which of `count` things are this process's."""
-        return slice(self.rank * count // self.size, (self.rank + 1) * count // self.size)
-
-    def device(self, name: str) -> chainer.backend.Device:
-        """Return this process's device, for the name that the command was given."""
-        return get_device(name)
-
-    @contextlib.contextmanager
-    def folder(self, path: Path) -> Iterator[Path]:
-        """Give the folder that this process may write to."""
-        yield path
-
-    @contextlib.contextmanager
-    def agreed(self) -> Iterator[None]:
-        """Have an InputError or WorkFailed that one process meets in here raised by all of them.
-
-        No process may wait for others in here.
-        """
-        yield
-
-    def from_first(self, value: Any) -> Any:
-        """Return the first process's value."""
-        return value
-
-    def sum(self, values: numpy.ndarray) -> numpy.ndarray:
-        """Return the sum over all processes of each of some numbers."""
-        return values
-
-    def greatest(self, number: int) -> int:
-        """Return the greatest number of all processes."""
-        return number
-
-    def normalization(self, model: chainer.Chain) -> None:
-        """Have `model` normalise over the whole batch, where that was asked for."""
-
-    def share(self, model: chainer.Chain) -> None:
-        """Give `model` the weights of the first process's."""
-
-    def optimizer(self, optimizer: chainer.Optimizer) -> chainer.Optimizer:
-        """Return an optimizer whose steps are those of all processes."""
-        return optimizer
-
-
-ALONE = OneProcess()
-
-
-class Communicator(OneProcess):
+class Communicator:
     """One of the processes that ``mpiexec`` has started.
 
     Args:
@@ -119,8 +45,6 @@ class Communicator(OneProcess):
         self.rank, self.size = self._mpi.rank, self._mpi.size
         if self.rank:
             sys.stdout = sys.stderr = Path(os.devnull).open('w')  # noqa: SIM115
-        # mpiexec hands this one on and does no more; after the others it kills within a moment.
-        self.signals = (*self.signals, signal.SIGUSR1)
         self.communicator = name
         self.multi_node_batch_norm = multi_node_batch_norm
         with self.agreed():
@@ -130,6 +54,19 @@ class Communicator(OneProcess):
                 self._chainermn = chainermn.create_communicator(name)
             except RuntimeError as error:
                 raise InputError(f'--communicator {name}: {error} On CPUs use --communicator naive') from None
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """What environment.json says of the processes."""
+        return {
+            'communicator': self.communicator,
+            'processes': self.size,
+            'multi_node_batch_norm': self.multi_node_batch_norm,
+        }
+
+    def part(self, count: int) -> slice:
+        """Return which of `count` things are this process's."""
+        return slice(self.rank * count // self.size, (self.rank + 1) * count // self.size)
 
     def device(self, name: str) -> chainer.backend.Device:
         """Return the device: of GPUs the named one for the first process of a machine, and so on upwards."""
@@ -144,44 +81,47 @@ class Communicator(OneProcess):
         return get_device(name)
 
     @contextlib.contextmanager
-    def folder(self, path: Path) -> Iterator[Path]:
-        """Give the run's folder to the first process; the others write into one that goes again."""
-        if self.rank == 0:
-            yield path
-            return
-        with tempfile.TemporaryDirectory() as scratch:
-            yield Path(scratch)
-
-    @contextlib.contextmanager
     def agreed(self) -> Iterator[None]:
+        """Have an error that one process meets in here, and the user can mend, raised by all of them.
+
+        No process may wait for others in here.
+        """
         error = None
         try:
             yield
         except (InputError, WorkFailed) as caught:
             error = caught
+        except OSError as caught:
+            error = WorkFailed(first_line(caught))
         errors = [each for each in self._mpi.allgather(error) if each is not None]
         if errors:
             raise error or errors[0]
 
     def from_first(self, value: Any) -> Any:
+        """Return the first process's value."""
         return self._mpi.bcast(value)
 
     def sum(self, values: numpy.ndarray) -> numpy.ndarray:
+        """Return the sum over all processes of each of some numbers."""
         return self._chainermn.allreduce(values)
 
     def greatest(self, number: int) -> int:
+        """Return the greatest number of all processes."""
         return self._mpi.allreduce(number, self._max)
 
     def normalization(self, model: chainer.Chain) -> None:
+        """Have `model` normalise over the whole batch, where that was asked for."""
         if self.multi_node_batch_norm and self.size > 1:
             from vgg_cifar.training import whole_batch_normalization
 
             whole_batch_normalization.apply(model, self._chainermn)
 
     def share(self, model: chainer.Chain) -> None:
+        """Give `model` the weights of the first process's."""
         self._chainermn.bcast_data(model)
 
     def optimizer(self, optimizer: chainer.Optimizer) -> chainer.Optimizer:
+        """Return an optimizer whose steps are those of all processes."""
         import chainermn
 
         together = chainermn.create_multi_node_optimizer(optimizer, self._chainermn)
@@ -195,22 +135,25 @@ class Communicator(OneProcess):
 
 
 @contextlib.contextmanager
-def connected(name: str | None, multi_node_batch_norm: bool = False) -> Iterator[OneProcess]:
-    """Give the processes of a run: those of an MPI job by a name of `COMMUNICATORS`, by None this one.
+def connected(name: str | None, multi_node_batch_norm: bool = False) -> Iterator[Communicator | None]:
+    """Give the processes of a run: those of an MPI job by a name of `COMMUNICATORS`, by None none but this.
 
     An error that one of them meets alone, which no InputError or WorkFailed is, ends all.
     """
     if name is None:
         if multi_node_batch_norm:
             raise InputError('--multi-node-batch-norm is for several processes; name a --communicator too')
-        yield ALONE
+        yield None
         return
     processes = Communicator(name, multi_node_batch_norm)
     try:
         yield processes
     except (InputError, WorkFailed, Interrupted):
         raise
-    except BaseException:
+    except BaseException as error:
         # The others would wait for this one for ever.
-        traceback.print_exc(file=sys.__stderr__)
+        if isinstance(error, OSError):
+            print(f'vgg-cifar: {first_line(error)}', file=sys.__stderr__)
+        else:
+            traceback.print_exc(file=sys.__stderr__)
         processes.abort()

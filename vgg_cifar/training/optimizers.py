@@ -5,10 +5,11 @@ import inspect
 from collections.abc import Mapping
 
 import chainer
+import numpy
 from chainer import optimizers
 
 from vgg_cifar.accelerators.optimizers import Adam
-from vgg_cifar.errors import InputError
+from vgg_cifar.errors import InputError, first_line
 
 OPTIMIZERS: dict[str, type] = {
     'adam': Adam,
@@ -54,6 +55,23 @@ def check_options(name: str, lr: float | None, options: Mapping[str, float]) -> 
             )
 
 
+def _try(name: str, arguments: Mapping[str, float]) -> None:
+    """Refuse arguments with which no step can be taken, by taking one: Chainer looks at them no sooner."""
+    weight = chainer.Parameter(numpy.ones(1, numpy.float32))
+    weight.grad = numpy.full(1, 0.1, numpy.float32)
+    link = chainer.Link()
+    with link.init_scope():
+        link.weight = weight
+    given = ' '.join(f'{argument}={value}' for argument, value in arguments.items())
+    try:
+        with numpy.errstate(all='ignore'):
+            OPTIMIZERS[name](**arguments).setup(link).update()
+    except (ValueError, TypeError, ArithmeticError, AssertionError) as error:
+        raise InputError(f'--optimizer {name} takes no {given} ({first_line(error)})') from None
+    if not numpy.isfinite(weight.array).all():
+        raise InputError(f'--optimizer {name} with {given}: a step makes a weight {weight.array[0]}')
+
+
 def build(
     name: str, model: chainer.Link, lr: float | None, options: Mapping[str, float], weight_decay: float
 ) -> chainer.Optimizer:
@@ -62,6 +80,7 @@ def build(
     rate = rate_name(name)
     if lr is not None and rate is not None:
         arguments[rate] = lr
+    _try(name, arguments)
     optimizer = OPTIMIZERS[name](**arguments).setup(model)
     if weight_decay:
         optimizer.add_hook(chainer.optimizer_hooks.WeightDecay(weight_decay))

@@ -1,9 +1,10 @@
 """How a run shows that it goes on: a bar on a terminal, plain lines elsewhere."""
 
-import sys
 from typing import TextIO
 
 from chainer.training import Trainer, extensions
+
+from vgg_cifar.training.log_entries import EntryDue
 
 COLUMNS = (
     'main/loss',
@@ -30,17 +31,14 @@ class PlainLines:
 
 
 def add_progress(
-    trainer: Trainer, has_validation: bool, interval: tuple[int, str], plain: bool = False
+    trainer: Trainer, output: TextIO, has_validation: bool, due: EntryDue, terminal: bool
 ) -> None:
-    """Print a line for each entry of the log, which come in this interval; on a terminal, a bar too.
-
-    `plain` says that it is none, whatever it looks like.
-    """
+    """Print a line into `output` for each entry of the log, and a bar, where that is a `terminal`."""
     shown = [column for column in COLUMNS if has_validation or not column.startswith('validation')]
-    # How far it has come, in the interval's unit: epoch or iteration.
-    columns = [interval[1], *shown]
-    if sys.stdout.isatty() and not plain:
-        trainer.extend(extensions.PrintReport(columns), trigger=interval)
-        trainer.extend(extensions.ProgressBar(), trigger=(1, 'iteration'))
+    # How far it has come.
+    columns = [due.unit, *shown]
+    if terminal:
+        trainer.extend(extensions.PrintReport(columns, out=output), trigger=due)
+        trainer.extend(extensions.ProgressBar(out=output), trigger=(1, 'iteration'))
     else:
-        trainer.extend(extensions.PrintReport(columns, out=PlainLines(sys.stdout)), trigger=interval)
+        trainer.extend(extensions.PrintReport(columns, out=PlainLines(output)), trigger=due)

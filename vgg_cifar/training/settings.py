@@ -10,11 +10,15 @@ from typing import Any
 
 from vgg_cifar.accelerators.layers import COMPUTE
 from vgg_cifar.errors import InputError
+from vgg_cifar.foreign_text import shown
 from vgg_cifar.models import FAMILIES, option_names
 from vgg_cifar.models.vgg import DEPTHS, FILTER_SIZES, POOLINGS
 from vgg_cifar.training.augmentation import COPIES
 from vgg_cifar.training.learning_rate import SCHEDULES
 from vgg_cifar.training.optimizers import OPTIMIZERS, check_options, rate_name
+
+NEEDED = ('data', 'batch_size', 'epochs', 'seed')
+"""Settings that every settings.json has had."""
 
 VGG_FLAGS = ('depth', 'batch_norm', 'dropout', 'pooling', 'filter_size')
 """The options of the family vgg, which are settings of their own."""
@@ -215,12 +219,16 @@ class Settings:
     def from_json(cls, values: Mapping[str, Any], origin: str) -> 'Settings':
         """Rebuild settings from a settings.json; unknown names are an InputError naming `origin`."""
         known = {setting.name for setting in fields(cls)}
-        if not isinstance(values, dict) or not known.issuperset(values):
-            unknown = (
-                ', '.join(sorted(set(values) - known)) if isinstance(values, dict) else type(values).__name__
-            )
+        what = None
+        if not isinstance(values, dict):
+            what = type(values).__name__
+        elif not known.issuperset(values):
+            what = ', '.join(sorted(set(values) - known))
+        elif not set(NEEDED).issubset(values):
+            what = f'no {", ".join(sorted(set(NEEDED) - set(values)))}'
+        if what is not None:
             raise InputError(
-                f'{origin}: not the settings of a run ({unknown}); restore it, or start anew with --fresh'
+                f'{origin}: not the settings of a run ({shown(what)}); restore it, or choose another -o'
             )
         return cls(**values)
 

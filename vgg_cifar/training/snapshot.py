@@ -1,7 +1,7 @@
 """Snapshots of a trainer: written whole or not at all, read without unpickling."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,46 +10,35 @@ import numpy
 from chainer.training import Trainer, extensions
 
 from vgg_cifar import npz
-from vgg_cifar.atomic import replacing
 from vgg_cifar.errors import InputError, first_line
-from vgg_cifar.training.communicator import OneProcess
-from vgg_cifar.training.run_folder import RunFolder
+from vgg_cifar.training.run_folder import SNAPSHOT, RunFolder
+
+Arrays = dict[str, numpy.ndarray]
 
 
-def snapshot(folder: RunFolder) -> chainer.training.Extension:
-    """Return Chainer's snapshot extension, which keeps the newest snapshot of `folder`."""
+def snapshot(folder: RunFolder, wanted: Callable[[], bool]) -> chainer.training.Extension:
+    """Return Chainer's snapshot extension, which keeps the newest in `folder`, where one is wanted."""
 
     def write(filename: str, directory: str, arrays: dict[str, Any]) -> None:
-        older = folder.snapshots()
-        with replacing(Path(directory) / filename) as partial, partial.open('wb') as file:
+        with folder.replacing(filename) as partial, partial.open('wb') as file:
             numpy.savez(file, **arrays)
-        for snapshot_file in older:
-            if snapshot_file.name != filename:
-                snapshot_file.unlink()
 
-    return extensions.snapshot(writer=write)
+    return extensions.snapshot(writer=write, filename=SNAPSHOT, condition=wanted)
 
 
-def resume(trainer: Trainer, folder: RunFolder, processes: OneProcess) -> bool:
-    """Bring `trainer` to the state of the newest snapshot of `folder`; return False where there is none.
+def read(folder: RunFolder) -> Arrays | None:
+    """Return the newest snapshot of `folder`, None where there is none; InputError where it is damaged."""
+    path = folder.path / SNAPSHOT
+    if not path.exists():
+        return None
+    with _refused(path), npz.opened(path) as arrays:
+        return dict(arrays)
 
-    The first process reads the snapshot for all.
 
-    Raises:
-        InputError: the snapshot is damaged or not of this network.
-
-    """
-    path, arrays = folder.path, None
-    with processes.agreed():
-        for path in folder.snapshots()[-1:]:
-            with _refused(path), npz.opened(path) as file:
-                arrays = dict(file)
-    arrays = processes.from_first(arrays)
-    if arrays is None:
-        return False
-    with processes.agreed(), _refused(path):
+def restore(trainer: Trainer, folder: RunFolder, arrays: Arrays) -> None:
+    """Bring `trainer` to the state of a snapshot; InputError where it is not of this network."""
+    with _refused(folder.path / SNAPSHOT):
         chainer.serializers.NpzDeserializer(arrays).load(trainer)
-    return True
 
 
 @contextlib.contextmanager

@@ -9,9 +9,9 @@ from chainer.training.updaters import StandardUpdater
 
 from vgg_cifar.accelerators import layers
 from vgg_cifar.datasets.image_data import ImageData
+from vgg_cifar.training.build import build_model, build_updater, choose
 from vgg_cifar.training.device import get_device
 from vgg_cifar.training.settings import Settings
-from vgg_cifar.training.train import build_model, build_updater, choose
 
 WARM_UP = 2
 

@@ -1,336 +1,351 @@
 """From settings to a finished run folder."""
 
 import contextlib
-import dataclasses
 import math
+import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import chainer
 import chainer.links as L
 import numpy
-from chainer.training import Trainer
-from chainer.training import extensions as chainer_extensions
+from chainer.training import Extension, Trainer
 from chainer.training.updaters import StandardUpdater
 
-from vgg_cifar import datasets, models
 from vgg_cifar.accelerators import layers
 from vgg_cifar.datasets.image_data import ImageData
-from vgg_cifar.datasets.images_on_disk import ImagesOnDisk
 from vgg_cifar.errors import InputError, Interrupted
-from vgg_cifar.training import environment, optimizers, random_transforms, weights
-from vgg_cifar.training.augmentation import augmented
-from vgg_cifar.training.batches import Batches, ShuffledBatches
-from vgg_cifar.training.batches_from_disk import BatchesFromDisk
-from vgg_cifar.training.communicator import ALONE, OneProcess
+from vgg_cifar.stop_signals import StopSignals
+from vgg_cifar.training import environment, snapshot, weights
+from vgg_cifar.training.batches import Batches
+from vgg_cifar.training.build import (
+    build_model,
+    build_updater,
+    check_compute,
+    choose,
+    load_data,
+    steps,
+)
+from vgg_cifar.training.device import get_device
+from vgg_cifar.training.ending import Ending
 from vgg_cifar.training.extensions import (
     BestModel,
-    CleanStop,
+    Chance,
     DecayLoss,
-    Diverged,
     Divergence,
     Evaluation,
     GradientFlow,
-    ProcessMeans,
     RandomState,
     Throughput,
 )
-from vgg_cifar.training.learning_rate import add_schedule
+from vgg_cifar.training.learning_rate import MOVES_WITH_EPOCHS, Schedule, add_schedule
+from vgg_cifar.training.log_entries import EntryDue, Log
+from vgg_cifar.training.optimizers import rate_name
 from vgg_cifar.training.progress import add_progress
-from vgg_cifar.training.run_folder import LOG, RunFolder
-from vgg_cifar.training.settings import VGG_FLAGS, Settings
-from vgg_cifar.training.snapshot import resume, snapshot
+from vgg_cifar.training.run_folder import ENVIRONMENT, MODEL, RESULT, SETTINGS, SNAPSHOT, RunFolder
+from vgg_cifar.training.settings import Settings
 
 
-def load_data(settings: Settings) -> ImageData:
-    """Load the images that `settings` name, all of them; `train` draws the subset."""
-    wanted = None if settings.train_size is None else settings.train_size + settings.validation_size
-    return datasets.load(settings.data, train_size=wanted, test_size=settings.test_size)
-
-
-def train(
-    settings: Settings,
-    out: Path,
-    device: str = '-1',
-    fresh: bool = False,
-    data: ImageData | None = None,
-    *,
-    quiet: bool = False,
-    wait: float = 0.0,
-    stop_asked: Callable[[], bool] = lambda: False,
-    processes: OneProcess = ALONE,
-) -> dict[str, Any]:
-    """Train to the end, resuming what is there.
-
-    Args:
-        settings: what to train.
-        out: the run's folder. A finished run in it is left alone; an unfinished one with the same settings
-            is resumed.
-        device: see `get_device`, and `Communicator.device` where several processes train.
-        fresh: delete an earlier run in `out` first.
-        data: the images, where the caller has loaded them already; by default those that `settings` name.
-        quiet: print nothing.
-        wait: seconds to wait for another process that is training in `out`.
-        stop_asked: asked at each step whether to stop as if SIGTERM had come.
-        processes: which train together; all of them call this with the same arguments.
+def train(settings: Settings, out: Path, device: str = '-1', **options: Any) -> dict[str, Any]:
+    """Train to the end, resuming what is there; see `Training`, which takes the same arguments.
 
     Returns:
         dict: the content of result.json: ``status`` (``finished`` or ``diverged``), ``reason``, and the
             finite values of the log's last entry.
 
     Raises:
-        InputError: the folder holds a run with other settings or data, or is in use. All processes raise it.
+        InputError: the folder holds a run with other settings or data, or is in use.
         Interrupted: Ctrl-C or SIGTERM came, or a stop was asked for.
 
     """
-    with contextlib.ExitStack() as stack:
-        with processes.agreed():
-            folder = RunFolder(stack.enter_context(processes.folder(Path(out))))
-            stack.enter_context(folder.locked(wait))
-            if not fresh:
-                _check_settings(folder, settings)
-            result = None if fresh else folder.result
-        result = processes.from_first(result)
-        if result:
-            return result
-        with processes.agreed():
-            data = load_data(settings) if data is None else data
-            if not fresh:
-                _check_data(folder, data)
-            chainer_device = processes.device(device)
-            check_compute(settings.compute, chainer_device)
-            numpy.random.seed(settings.seed)
-            chosen = choose(settings, data)
-            model = build_model(settings, chosen)
-            if not fresh:
-                _check_normalization(folder, settings, model, processes)
-            processes.normalization(model)
-            model.to_device(chainer_device)
-            stop = CleanStop(settings.epochs, stop_asked, processes)
-            trainer = _build_trainer(settings, chosen, model, chainer_device, folder, stop, processes)
-        processes.share(model)
-        if not quiet:
-            # mpiexec has its processes believe in a terminal.
-            plain = processes.communicator is not None
-            add_progress(trainer, chosen.x_validation is not None, log_interval(settings), plain)
-        if processes.rank == 0:
-            if fresh:
-                # Only now that nothing in the settings or the data can stop the new run.
-                folder.clear()
-            folder.write('settings.json', settings.to_json())
-            folder.write('environment.json', _environment(chainer_device, data, processes))
-        resumed = resume(trainer, folder, processes)
-        if processes.communicator and not quiet:
-            print(_division(settings, processes), flush=True)
-        if resumed and not quiet:
-            print(f'{folder.path}: goes on after step {trainer.updater.iteration}', flush=True)
-        status, reason = 'finished', None
-        try:
-            with layers.using_compute(settings.compute):
-                trainer.run(show_loop_exception_msg=False)
-        except Diverged as error:
-            status, reason = 'diverged', str(error)
-        if stop.received is not None and trainer.updater.epoch < settings.epochs:
-            if processes.rank == 0:
-                trainer.get_extension('snapshot')(trainer)
-            raise Interrupted(stop.received, f'{folder.path} holds a snapshot, the same command resumes it')
-        with processes.agreed():
-            if processes.rank == 0:
-                weights.save(folder.path / 'model.npz', model)
-            last = {name: value for name, value in (folder.log or [{}])[-1].items() if math.isfinite(value)}
-            result = {'status': status, 'reason': reason, **last}
-            folder.write('result.json', result)
-        return processes.from_first(result)
+    return Training(settings, out, device, **options).result()
 
 
-def choose(settings: Settings, data: ImageData) -> ImageData:
-    """Return the images that a run sees: the subset that its seed draws, with the copies it asks for.
+class Training:
+    """One run, in one process.
 
-    Where it trains on random windows, those it is tested on are the middle ones.
+    Args:
+        settings: what to train.
+        out: the run's folder. A finished run in it is left alone, an unfinished one with the same settings is
+            resumed, and one with fewer epochs goes on, where that gives what all epochs in one go would give.
+        device: see `get_device`.
+        fresh: delete an earlier run in `out` first.
+        data: the images, where the caller has loaded them already; by default those that `settings` name.
+        output: where to show progress; by default nowhere.
+        wait: seconds to wait for another process that is training in `out`.
+        stop_asked: asked at each step whether to stop as if SIGTERM had come.
+        keep_snapshot: leave the last snapshot in the folder of a finished run, which can be trained longer
+            from it, by more `epochs`. It takes three times the room of the weights.
+
     """
-    sizes = settings.train_size, settings.validation_size, settings.test_size
-    chosen = augmented(data.subset(*sizes, settings.seed), settings.augment)
-    if settings.crop is None:
-        return chosen
-    cropped = {
-        part: random_transforms.middle_crop(getattr(chosen, part), settings.crop)
-        for part in ('x_test', 'x_validation')
-        if getattr(chosen, part) is not None
-    }
-    return dataclasses.replace(chosen, **cropped)
 
+    parallel: dict[str, Any] | None = None
+    """What environment.json says of several processes."""
 
-def input_shape(settings: Settings, data: ImageData) -> tuple[int, ...]:
-    """Return (C, H, W) of what the network sees."""
-    channels, *size = data.image_shape
-    return (channels, *(size if settings.crop is None else (settings.crop, settings.crop)))
+    def __init__(
+        self,
+        settings: Settings,
+        out: Path,
+        device: str = '-1',
+        fresh: bool = False,
+        data: ImageData | None = None,
+        *,
+        output: TextIO | None = None,
+        wait: float = 0.0,
+        stop_asked: Callable[[], bool] = lambda: False,
+        keep_snapshot: bool = True,
+    ) -> None:
+        self.settings = settings
+        self.folder = RunFolder(Path(out))
+        self.fresh = fresh
+        self.output = output
+        self.signals = StopSignals(f'{out} is finished', self._say_stopping)
+        self._device_name = device
+        self._data = data
+        self._wait = wait
+        self._stop_asked = stop_asked
+        self._keep_snapshot = keep_snapshot
 
+    def result(self) -> dict[str, Any]:
+        """Train, unless that has been done; see `train`."""
+        if result := self.standing():
+            return result
+        self.prepare()
+        with self.locked():
+            # Another process may have been here meanwhile.
+            if result := self.standing():
+                return result
+            self.start()
+            with self.catching_signals():
+                with layers.using_compute(self.settings.compute):
+                    self.trainer.run(show_loop_exception_msg=False)
+                if not self.ending.complete(self.trainer):
+                    self.stop()
+                result = self.finish()
+                if (number := self.ending.stop()) is not None:
+                    raise Interrupted(number, f'{self.folder.path} is {result["status"]}')
+            return result
 
-def build_model(settings: Settings, data: ImageData) -> chainer.Chain:
-    """Return the network that `settings` describe, for the images of `data`."""
-    options = settings.model_options
-    if settings.model == 'vgg':
-        options = {name: getattr(settings, name) for name in VGG_FLAGS}
-    return models.build(settings.model, options, data.n_classes, input_shape(settings, data))
+    def standing(self) -> dict[str, Any] | None:
+        """Return the result of a run that is done; None where there is something to train.
 
+        Raises:
+            InputError: the folder holds what is not ours, or a run with other settings.
 
-def build_updater(
-    settings: Settings,
-    data: ImageData,
-    model: chainer.Chain,
-    device: chainer.backend.Device,
-    processes: OneProcess = ALONE,
-) -> StandardUpdater:
-    """Return what takes the training steps of `model` on the training images of `data`."""
-    images = (
-        BatchesFromDisk(data.x_train, data.y_train, device)
-        if isinstance(data.x_train, ImagesOnDisk)
-        else Batches(data.x_train, data.y_train, device)
-    )
-    if settings.batch_size > len(images):
-        raise InputError(
-            f'--batch-size is {settings.batch_size}, but there are {len(images)} training images; '
-            'choose a smaller one'
+        """
+        self.folder.refuse_foreign()
+        if self.folder.settings is None:
+            return None
+        path = self.folder.path / SETTINGS
+        found = Settings.from_json(self.folder.settings, str(path))
+        if self.fresh:
+            return None
+        result = self.folder.result
+        changed = self.settings.changed(found)
+        # Where the data's file lies may change.
+        changed.pop('data', None)
+        if list(changed) == ['epochs'] and self.settings.epochs > found.epochs:
+            self._check_longer(found, result)
+            return None
+        if changed:
+            before = ', '.join(
+                f'{name} {getattr(found, name)} (now {value})' for name, value in changed.items()
+            )
+            raise InputError(
+                f'{path}: this folder holds a run with {before}; choose another -o, or --fresh to start anew'
+            )
+        return result
+
+    def prepare(self) -> None:
+        """Load the images and build all that trains: what settings or data make impossible ends here."""
+        settings = self.settings
+        self.data = load_data(settings) if self._data is None else self._data
+        self.device = self.choose_device(self._device_name)
+        check_compute(settings.compute, self.device)
+        numpy.random.seed(settings.seed)
+        self.chosen = choose(settings, self.data)
+        if settings.log_steps is not None and settings.log_steps > (
+            most := steps(settings, len(self.chosen.y_train))
+        ):
+            raise InputError(f'--log-steps is {settings.log_steps}, but the run has {most} steps')
+        self.model = build_model(settings, self.chosen)
+        self.adapt_model()
+        self.model.to_device(self.device)
+        self.trainer = self.build_trainer()
+
+    def locked(self) -> contextlib.AbstractContextManager[object]:
+        """Own the folder."""
+        return self.folder.locked(self._wait)
+
+    def start(self) -> None:
+        """Make the folder this run's, and bring the trainer to where an earlier part of it has stopped."""
+        if (arrays := self.claim()) is not None:
+            self.resume(arrays)
+            self.say(f'{self.folder.path}: goes on after step {self.trainer.updater.iteration}')
+
+    def claim(self) -> snapshot.Arrays | None:
+        """Make the folder this run's; return the snapshot in it."""
+        if self.fresh:
+            self.folder.clear()
+        self._check_started()
+        # First, because a longer run is not finished from here on.
+        (self.folder.path / RESULT).unlink(missing_ok=True)
+        self.folder.write(SETTINGS, self.settings.to_json())
+        self.folder.write(ENVIRONMENT, self._environment())
+        return snapshot.read(self.folder)
+
+    def resume(self, arrays: snapshot.Arrays) -> None:
+        """Bring the trainer to the state of a snapshot."""
+        snapshot.restore(self.trainer, self.folder, arrays)
+
+    def stop(self) -> None:
+        """End before all is trained."""
+        self.trainer.get_extension('snapshot')(self.trainer)
+        number = self.ending.stop()
+        assert number is not None
+        raise Interrupted(number, f'{self.folder.path} holds a snapshot, the same command resumes it')
+
+    def finish(self) -> dict[str, Any]:
+        """Write what the run has come to."""
+        weights.save(self.folder.path / MODEL, self.model)
+        reason = self.ending.reason
+        log = self.trainer.get_extension('LogReport').log
+        last = {name: value for name, value in log[-1].items() if math.isfinite(value)}
+        result = {'status': 'finished' if reason is None else 'diverged', 'reason': reason, **last}
+        self.folder.write(RESULT, result)
+        if reason is not None or not self._keep_snapshot:
+            (self.folder.path / SNAPSHOT).unlink(missing_ok=True)
+        return result
+
+    def say(self, line: str) -> None:
+        """Show a line of progress."""
+        if self.output is not None:
+            print(line, file=self.output, flush=True)
+
+    def wants_snapshot(self) -> bool:
+        """Return whether a snapshot would be of use: a run that cannot succeed is not gone on with."""
+        return self.ending.reason is None
+
+    def catching_signals(self) -> contextlib.AbstractContextManager[object]:
+        """Catch signals, which `ending` then asks for, until the run is done."""
+        return self.signals
+
+    def choose_device(self, name: str) -> chainer.backend.Device:
+        """Return the device to train on."""
+        return get_device(name)
+
+    def adapt_model(self) -> None:
+        """Change the network before it goes to the device."""
+
+    def updater(self) -> StandardUpdater:
+        """Return what takes the steps."""
+        return build_updater(self.settings, self.chosen, self.model, self.device)
+
+    def evaluation(self, name: str, x: numpy.ndarray, y: numpy.ndarray) -> Evaluation:
+        """Return what measures the network on a set."""
+        return Evaluation(name, self.model, Batches(x, y, self.device))
+
+    def random_state(self) -> RandomState:
+        """Return what keeps the random generators in the snapshot."""
+        return RandomState(self.settings.seed, self.device)
+
+    def ending_of(self, *failures: Extension) -> Ending:
+        """Return what ends the training."""
+        return Ending(self.settings.epochs, failures, self.signals, self._stop_asked)
+
+    def on_terminal(self) -> bool:
+        """Return whether progress is drawn on a terminal."""
+        return self.output is not None and self.output.isatty()
+
+    def build_trainer(self) -> Trainer:
+        """Return the trainer, with all that it does beside the steps."""
+        settings, data, model = self.settings, self.chosen, self.model
+        updater, n_images = self.updater(), len(data.y_train)
+        divergence = Divergence()
+        logged = n_images if settings.log_steps is None else settings.log_steps * settings.batch_size
+        chance = Chance(data.n_classes, logged, settings.chance_patience)
+        due = EntryDue(settings.log_steps, settings.epochs, divergence)
+        self.ending = self.ending_of(divergence, chance)
+        trainer = Trainer(updater, self.ending, out=str(self.folder.path))
+        trainer.extend(divergence)
+        throughput = Throughput(settings.batch_size, self.device)
+        trainer.extend(throughput, trigger=due)
+        # A function, because Chainer sets a name on an extension, which a method does not take.
+        trainer.extend(
+            lambda trainer: throughput.restart(trainer), name='restart_clock', trigger=due, priority=-1000
         )
-    if settings.batch_size % processes.size:
-        raise InputError(
-            f'--batch-size is {settings.batch_size}, which {processes.size} processes cannot divide evenly; '
-            f'choose a multiple of {processes.size}'
-        )
-    transform = random_transforms.build(settings.crop, settings.random_erasing, data.image_shape)
-    classifier = chainer.links.Classifier(model)
-    optimizer = optimizers.build(
-        settings.optimizer, classifier, settings.lr, settings.optimizer_options, settings.weight_decay
-    )
-    return StandardUpdater(
-        ShuffledBatches(
-            images, settings.batch_size, settings.seed, transform, processes.part(settings.batch_size)
-        ),
-        processes.optimizer(optimizer),
-        converter=lambda batch, device: batch,
-        device=device,
-    )
+        trainer.extend(self.evaluation('test', data.x_test, data.y_test), trigger=due)
+        if data.x_validation is not None and data.y_validation is not None:
+            trainer.extend(self.evaluation('validation', data.x_validation, data.y_validation), trigger=due)
+            trainer.extend(BestModel(model, self.folder), trigger=due)
+        if settings.weight_decay:
+            trainer.extend(DecayLoss(model, settings.weight_decay), trigger=due)
+        if settings.gradient_flow:
+            trainer.extend(GradientFlow(model, self.folder, due))
+        trainer.extend(Log(self.folder, due), name='LogReport')
+        trainer.extend(chance)
+        self._add_schedule(trainer, updater.get_optimizer('main'), n_images)
+        trainer.extend(self.random_state())
+        trainer.extend(snapshot.snapshot(self.folder, self.wants_snapshot), name='snapshot', trigger=due)
+        if self.output is not None:
+            add_progress(trainer, self.output, data.x_validation is not None, due, self.on_terminal())
+        return trainer
 
+    def _add_schedule(self, trainer: Trainer, optimizer: chainer.Optimizer, n_images: int) -> None:
+        settings = self.settings
+        rate = rate_name(settings.optimizer)
+        if settings.lr_schedule != 'constant' and rate is not None:
+            schedule = Schedule(settings.lr_schedule, settings.lr_decay, settings.lr_step)
+            whole_steps = settings.epochs * n_images // settings.batch_size
+            add_schedule(trainer, optimizer, rate, schedule, settings.epochs, whole_steps)
 
-def _build_trainer(
-    settings: Settings,
-    data: ImageData,
-    model: chainer.Chain,
-    device: chainer.backend.Device,
-    folder: RunFolder,
-    stop: CleanStop,
-    processes: OneProcess,
-) -> Trainer:
-    updater = build_updater(settings, data, model, device, processes)
-    optimizer, n_images = updater.get_optimizer('main'), len(data.y_train)
-    interval = log_interval(settings)
-    logged = n_images if settings.log_steps is None else settings.log_steps * settings.batch_size
-    trainer = Trainer(updater, stop, out=str(folder.path))
-    throughput = Throughput(settings.batch_size, device)
-    trainer.extend(throughput, trigger=interval)
-    # A function, because Chainer sets a name on an extension, which a method does not take.
-    trainer.extend(
-        lambda trainer: throughput.restart(trainer),
-        name='restart_clock',
-        trigger=interval,
-        priority=-1000,
-    )
-    if processes.size > 1:
-        trainer.extend(ProcessMeans(model, processes))
-    part = processes.part(len(data.y_test))
-    test = Batches(data.x_test[part], data.y_test[part], device)
-    trainer.extend(Evaluation('test', model, test, processes), trigger=interval)
-    if data.x_validation is not None and data.y_validation is not None:
-        part = processes.part(len(data.y_validation))
-        validation = Batches(data.x_validation[part], data.y_validation[part], device)
-        trainer.extend(Evaluation('validation', model, validation, processes), trigger=interval)
-        trainer.extend(BestModel(model), trigger=interval)
-    if settings.weight_decay:
-        trainer.extend(DecayLoss(model, settings.weight_decay), trigger=interval)
-    if settings.gradient_flow:
-        trainer.extend(GradientFlow(model, interval))
-    trainer.extend(chainer_extensions.LogReport(trigger=interval, filename=LOG))
-    trainer.extend(Divergence(data.n_classes, logged, settings.chance_patience))
-    add_schedule(trainer, settings, optimizer, n_images)
-    trainer.extend(RandomState(settings.seed, device, processes))
-    trainer.extend(stop)
-    if processes.rank == 0:
-        trainer.extend(snapshot(folder), name='snapshot', trigger=interval)
-    return trainer
+    def _environment(self) -> dict[str, Any]:
+        parallel = {} if self.parallel is None else {'parallel': self.parallel}
+        return {**environment.describe(self.device), **parallel, 'data': self.data.identity}
 
+    def _check_longer(self, found: Settings, result: dict[str, Any] | None) -> None:
+        """Refuse more epochs than a run was started for, where all in one go would give something else."""
+        reason = None
+        if found.lr_schedule in MOVES_WITH_EPOCHS:
+            reason = f'its learning rate moves with them (--lr-schedule {found.lr_schedule})'
+        elif result and result['status'] == 'diverged':
+            reason = f'it has ended ({result["reason"]})'
+        elif result and found.log_steps and result['iteration'] % found.log_steps:
+            reason = f'its log has an entry at its end, which is no multiple of --log-steps {found.log_steps}'
+        elif result and not (self.folder.path / SNAPSHOT).exists():
+            reason = f'{SNAPSHOT}, from which it would go on, is gone'
+        if reason is not None:
+            raise InputError(
+                f'{self.folder.path}: this run of {found.epochs} epochs cannot be trained for '
+                f'{self.settings.epochs}: {reason}; choose another -o, or --fresh to start anew'
+            )
 
-def log_interval(settings: Settings) -> tuple[int, str]:
-    """Return the interval between entries of the log, in epochs or iterations, as Chainer's triggers say."""
-    return (1, 'epoch') if settings.log_steps is None else (settings.log_steps, 'iteration')
+    def _check_started(self) -> None:
+        """Refuse to go on with other images, or with batches normalised in other parts."""
+        before = self.folder.environment
+        if before is None:
+            return
+        if before['data']['fingerprint'] != self.data.fingerprint:
+            raise InputError(
+                f'{self.folder.path}: this run was started on other images ({before["data"].get("source")}, '
+                f'now {self.data.source}); choose another -o, or --fresh to start anew'
+            )
+        then, now = (self._normalised(parallel) for parallel in (before.get('parallel'), self.parallel))
+        if then != now and any(isinstance(each, L.BatchNormalization) for each in self.model.links()):
+            raise InputError(
+                f'{self.folder.path}: this run has normalised {then} images together, and now it would '
+                f'{now}; take as many processes as before, choose another -o, or --fresh to start anew'
+            )
 
+    def _normalised(self, parallel: dict[str, Any] | None) -> int:
+        """Return how many images are normalised together."""
+        if parallel is None or parallel['multi_node_batch_norm']:
+            return self.settings.batch_size
+        return self.settings.batch_size // parallel['processes']
 
-def check_compute(compute: str, device: chainer.backend.Device) -> None:
-    """Raise InputError unless networks can be computed in this type on this device."""
-    if compute != 'float32' and device.xp is not numpy:
-        raise InputError(f'--compute {compute} is for the CPU; leave it out on {device}')
-    layers.check_compute(compute)
-
-
-def _division(settings: Settings, processes: OneProcess) -> str:
-    each = settings.batch_size // processes.size
-    return (
-        f'{processes.size} processes, each with {each} of the {settings.batch_size} images of a step; '
-        'the learning rate is as set'
-    )
-
-
-def _environment(device: chainer.backend.Device, data: ImageData, processes: OneProcess) -> dict[str, Any]:
-    parallel = {'parallel': processes.record} if processes.communicator else {}
-    return {**environment.describe(device), **parallel, 'data': data.identity}
-
-
-def _check_settings(folder: RunFolder, settings: Settings) -> None:
-    """Refuse to resume a run with other settings; where the data's file lies may change."""
-    if folder.settings is None:
-        return
-    path = folder.path / 'settings.json'
-    found = Settings.from_json(folder.settings, str(path))
-    changed = settings.changed(found)
-    changed.pop('data', None)
-    if changed:
-        before = ', '.join(f'{name} {getattr(found, name)} (now {value})' for name, value in changed.items())
-        raise InputError(
-            f'{path}: this folder holds a run with {before}; choose another -o, or --fresh to start anew'
-        )
-
-
-def _check_data(folder: RunFolder, data: ImageData) -> None:
-    if folder.environment is None:
-        return
-    try:
-        source, fingerprint = (folder.environment['data'][name] for name in ('source', 'fingerprint'))
-    except (KeyError, TypeError):
-        path = folder.path / 'environment.json'
-        raise InputError(
-            f'{path}: does not say on which images; restore it, or start anew with --fresh'
-        ) from None
-    if fingerprint != data.fingerprint:
-        raise InputError(
-            f'{folder.path}: this run was started on other images ({source}, now {data.source}); '
-            'choose another -o, or --fresh to start anew'
-        )
-
-
-def _check_normalization(
-    folder: RunFolder, settings: Settings, model: chainer.Chain, processes: OneProcess
-) -> None:
-    """Refuse to go on with batches normalised in other parts; without normalisation all parts are alike."""
-    if folder.environment is None or not any(
-        isinstance(each, L.BatchNormalization) for each in model.links()
-    ):
-        return
-    before, now = (
-        settings.batch_size // (1 if record['multi_node_batch_norm'] else record['processes'])
-        for record in (folder.environment.get('parallel', ALONE.record), processes.record)
-    )
-    if before != now:
-        raise InputError(
-            f'{folder.path}: this run has normalised {before} images together, and now it would {now}; '
-            'take as many processes as before, choose another -o, or --fresh to start anew'
-        )
+    def _say_stopping(self) -> None:
+        """Tell at once that a signal has come: from its handler, which may have interrupted a print."""
+        if self.output is not None:
+            with contextlib.suppress(OSError, ValueError):
+                os.write(self.output.fileno(), b'\nstopping after this step\n')

@@ -7,14 +7,14 @@ import numpy
 from chainer.serializers import DictionarySerializer, NpzDeserializer
 
 from vgg_cifar import npz
-from vgg_cifar.atomic import replacing
 from vgg_cifar.errors import InputError
+from vgg_cifar.training.run_folder import RunFolder
 
 
 def save(path: Path, model: chainer.Link) -> None:
-    """Write the weights of `model`, whole or not at all."""
+    """Write the weights of `model` into a run's folder, whole or not at all."""
     # An open file, because NumPy would append .npz to the name of the temporary one.
-    with replacing(path) as partial, partial.open('wb') as file:
+    with RunFolder(path.parent).replacing(path.name) as partial, partial.open('wb') as file:
         chainer.serializers.save_npz(file, model, compression=False)
 
 

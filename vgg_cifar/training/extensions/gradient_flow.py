@@ -1,14 +1,13 @@
 """How large the gradient is that reaches each layer."""
 
 import json
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import chainer
-from chainer.training import Extension, Trainer, get_trigger
+from chainer.training import Extension, Trainer
 
-from vgg_cifar.atomic import write_json
-from vgg_cifar.training.run_folder import GRADIENTS
+from vgg_cifar.training.run_folder import GRADIENTS, RunFolder
 
 
 class GradientFlow(Extension):
@@ -23,20 +22,22 @@ class GradientFlow(Extension):
 
     Args:
         model: the network.
-        interval: when an entry is written, as Chainer's triggers have it.
+        folder: the run's.
+        due: whether an entry is.
 
     """
 
     trigger = 1, 'iteration'
     priority = chainer.training.PRIORITY_READER
 
-    def __init__(self, model: chainer.Link, interval: tuple[int, str]) -> None:
+    def __init__(self, model: chainer.Link, folder: RunFolder, due: Callable[[Trainer], bool]) -> None:
         self._layers = {
             name.removeprefix('/').removesuffix('/W'): parameter
             for name, parameter in sorted(model.namedparams(), key=lambda pair: _order(model, pair[0]))
             if name.endswith('/W') and parameter.ndim > 1
         }
-        self._writes = get_trigger(interval)
+        self._folder = folder
+        self._due = due
         self._sums: dict[str, Any] = dict.fromkeys(self._layers, 0.0)
         self._steps = 0
         self._entries: list[dict[str, Any]] = []
@@ -45,17 +46,15 @@ class GradientFlow(Extension):
         for name, parameter in self._layers.items():
             self._sums[name] = self._sums[name] + abs(parameter.grad).mean()
         self._steps += 1
-        if self._writes(trainer):
+        if self._due(trainer):
             layers = {name: float(total) / self._steps for name, total in self._sums.items()}
             updater = trainer.updater
             self._entries.append({'epoch': updater.epoch, 'iteration': updater.iteration, 'layers': layers})
-            write_json(Path(trainer.out) / GRADIENTS, self._entries)
+            self._folder.write(GRADIENTS, self._entries)
             self._sums, self._steps = dict.fromkeys(self._layers, 0.0), 0
 
     def serialize(self, serializer: chainer.AbstractSerializer) -> None:
-        # As Chainer's LogReport keeps its log and its trigger.
-        if hasattr(self._writes, 'serialize'):
-            self._writes.serialize(serializer['writes'])
+        # As Chainer's LogReport keeps its log.
         state = {'entries': self._entries, 'sums': {name: float(v) for name, v in self._sums.items()}}
         text = serializer('state', json.dumps(state))
         self._steps = int(serializer('steps', self._steps))

@@ -5,7 +5,7 @@ import chainer.links as L
 import numpy
 from chainer.training import Extension, Trainer
 
-from vgg_cifar.training.communicator import OneProcess
+from vgg_cifar.training.communicator import Communicator
 
 OBSERVED = ('main/loss', 'main/accuracy')
 
@@ -26,7 +26,7 @@ class ProcessMeans(Extension):
     # Before all that uses the numbers.
     priority = chainer.training.PRIORITY_WRITER + 200
 
-    def __init__(self, model: chainer.Link, processes: OneProcess) -> None:
+    def __init__(self, model: chainer.Link, processes: Communicator) -> None:
         self._links = [link for link in model.links() if isinstance(link, L.BatchNormalization)]
         self._processes = processes
 
