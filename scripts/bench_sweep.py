@@ -50,9 +50,18 @@ def make_plan(study: str, figures: list[str], scale: str, data: Path | None, fol
     from vgg_cifar.commands import reproduce
 
     arguments = argparse.Namespace(
-        figures=figures, scale=scale, data=data, seeds=1, compute='float32', device='-1', scheduler=None
+        figures=figures,
+        scale=scale,
+        data=data,
+        seeds=1,
+        compute='float32',
+        device='-1',
+        scheduler=None,
+        print_slurm_array=False,
     )
-    return reproduce.make_plan(study, arguments, folder)
+    plan = reproduce.make_plan(study, arguments, folder)
+    plan.folder.save()
+    return plan
 
 
 def one_sweep(arguments: argparse.Namespace) -> None:

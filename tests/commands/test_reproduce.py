@@ -44,6 +44,8 @@ def test_ends_with_the_page(done):
     assert printed.splitlines()[-1] == str(out / 'report.html')
     assert '3 runs, 0 finished, 3 to do' in printed
     assert re.search(r'about \d+ (s|min) to go, by 3 timed steps', printed)
+    # A line a run, beside the heading, the number of runs, the estimate and the page.
+    assert len(printed.splitlines()) == 3 + 4
     ended = r'\[2/3\] pooling.*: test accuracy 0\.\d+; 1 running, 0 to come, about \d+ (s|min) left'
     assert re.search(ended, printed)
     outputs = ('figures/figure_7.png', 'figures/figure_7.svg', 'tables/figure_7.csv', 'tables/figure_7.md')
@@ -99,13 +101,21 @@ def test_augmentation_is_timed_in_turn_with_its_absence_and_once(images, tmp_pat
 
 
 def test_script_shares_the_runs_of_the_command(images, done):
-    out, _ = done
-    script = ROOT / 'scripts' / 'compare_optimizers.py'
-    result = python(script, '--scale', 'smoke', '--data', images, '-o', out)
+    """Six pairs and two slower RMSprops, of which figure 7's three pairs are there."""
+    code = f"""if True:
+        import runpy, sys
+        from vgg_cifar.commands import reproduce
+        reproduce.run_all = lambda figures, folder, *_: print(
+            [figure.id for figure in figures],
+            [folder.run_folder(run.id).result is not None for run in folder.all_runs(figures)].count(True),
+            len(folder.all_runs(figures)),
+        )
+        reproduce.report.build = lambda *_: ''
+        sys.argv[1:] = ['--scale', 'smoke', '--data', {str(images)!r}, '-o', {str(done[0])!r}]
+        runpy.run_path({str(ROOT / 'scripts' / 'compare_optimizers.py')!r}, run_name='__main__')"""
+    result = python('-c', code)
     assert result.returncode == 0, result.stderr
-    # Six pairs and two slower RMSprops, of which figure 7's three pairs are there.
-    assert '8 runs, 3 finished, 5 to do' in result.stdout
-    assert (out / 'figures' / 'figure_6.png').exists()
+    assert "['6', '6b', '7'] 3 8" in result.stdout
 
 
 @pytest.mark.parametrize(
@@ -240,7 +250,14 @@ def test_convolutions_are_measured_once(tmp_path):
         (('nothing',), "'nothing' is not a study; expected one of ie598, emnist_kernels"),
         (('all', '--figure', '7'), '--figure is for one report'),
         (('all', '--data', 'CIFAR10.hdf5'), 'with all, expected a folder'),
+        (('all', '--data', '.'), 'CIFAR10.hdf5: no such file'),
         (('emnist_kernels', '--data', 'absent.hdf5'), 'absent.hdf5: no such file'),
+        (('emnist_kernels', '--jobs', '0'), '--jobs is 0'),
+        (('emnist_kernels', '--jobs', '2', '--verbose'), 'leave it out'),
+        (
+            ('emnist_kernels', '--print-slurm-array', '-d', '0', '--compute', 'bfloat16'),
+            'leave it out on -d 0',
+        ),
     ],
 )
 def test_bad_usage_of_other_reports_is_one_line(tmp_path, arguments, message):
@@ -249,6 +266,60 @@ def test_bad_usage_of_other_reports_is_one_line(tmp_path, arguments, message):
     assert len(result.stderr.splitlines()) == 1
     assert message in result.stderr
     assert not (tmp_path / 'out').exists()
+
+
+def test_all_is_refused_before_its_first_report_where_a_later_file_is_missing(tmp_path):
+    with h5py.File(tmp_path / 'CIFAR10.hdf5', 'w') as file:
+        for part, count in (('train', 600), ('test', 200)):
+            file[f'X_{part}'] = numpy.full((count, 3, 32, 32), 7, 'u1')
+            file[f'Y_{part}'] = numpy.arange(count, dtype='i4') % 10
+    command = ('-m', 'vgg_cifar', 'reproduce', 'all', '--scale', 'smoke', '--data', tmp_path)
+    result = python(*command, '-o', tmp_path / 'out')
+    assert (result.returncode, result.stdout) == (2, '')
+    assert re.fullmatch(r'vgg-cifar: .*EMNIST-BALANCED.hdf5: no such file[^\n]*\n', result.stderr)
+    assert not (tmp_path / 'out').exists()
+
+
+def test_too_few_images_for_a_batch_leave_nothing(tmp_path):
+    with h5py.File(tmp_path / 'few.hdf5', 'w') as file:
+        for part in ('train', 'test'):
+            file[f'X_{part}'] = numpy.zeros((30, 3, 8, 8), 'u1')
+            file[f'Y_{part}'] = numpy.arange(30, dtype='i4') % 10
+    result = python(*reproduce(tmp_path / 'few.hdf5', tmp_path / 'results' / 'out'))
+    assert (result.returncode, result.stdout) == (2, '')
+    assert len(result.stderr.splitlines()) == 1 and 'few.hdf5' in result.stderr
+    assert not (tmp_path / 'results').exists()
+
+
+def test_a_file_where_the_folder_should_be_is_one_line(images, tmp_path):
+    (tmp_path / 'out').write_text('precious')
+    for out in (tmp_path / 'out', tmp_path / 'out' / 'below'):
+        result = python(*reproduce(images, out))
+        assert (result.returncode, result.stdout) == (2, '')
+        assert 'is a file, expected a folder' in result.stderr and len(result.stderr.splitlines()) == 1
+    assert (tmp_path / 'out').read_text() == 'precious'
+
+
+def test_a_full_disk_stops_the_sweep_in_one_line(images, tmp_path):
+    code = """if True:
+        import errno, sys
+        from vgg_cifar.commands import reproduce
+        from vgg_cifar.sweeps import serial
+        def train(settings, path, *_, **__):
+            raise OSError(errno.ENOSPC, 'No space left on device', str(path))
+        serial.train = train
+        from vgg_cifar.cli import main
+        sys.exit(main(sys.argv[1:]))"""
+    arguments = reproduce(images, tmp_path / 'out', '--figure', '7')[2:]
+    result = python('-c', code, *arguments)
+    assert result.returncode == 1
+    assert len(result.stderr.splitlines()) == 1 and 'No space left on device' in result.stderr
+
+
+def test_a_job_array_for_gpus_is_printed_where_there_is_none(images, tmp_path):
+    result = python(*reproduce(images, tmp_path, '--figure', '7', '-d', '0', '--print-slurm-array'))
+    assert result.returncode == 0, result.stderr
+    assert '#SBATCH --gres=gpu:1\n' in result.stdout and ' -d 0 ' in result.stdout
 
 
 def test_a_report_without_validation_images_is_refused_before_it_starts(tmp_path):

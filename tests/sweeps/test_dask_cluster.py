@@ -77,26 +77,54 @@ def test_jobs_give_the_same_folders_with_the_same_bits(reproduce, assert_same):
     assert_same(command.out)
 
 
-def test_ctrl_c_stops_all_with_snapshots_and_leaves_no_process(reproduce, assert_same, under_way):
-    command = reproduce('--jobs', '2')
-    command.until_epoch(runs=2)
-    group = command.process.pid
-    command.signal(signal.SIGINT)
-    status, _, errors = command.end()
-    assert status == 130
-    assert len(errors.splitlines()) == 1 and 'the same command goes on' in errors
-    # Python's own helper processes end a moment later.
+def none_left(group):
+    """Wait until a process group has ended: Python's own helper processes do a moment later."""
     with contextlib.suppress(ProcessLookupError):
         for _ in range(500):
             os.killpg(group, 0)
             time.sleep(0.02)
         pytest.fail('a process is left')
+
+
+def test_ctrl_c_stops_all_with_snapshots_and_leaves_no_process(reproduce, assert_same, under_way):
+    command = reproduce('--jobs', '2')
+    command.until_epoch(runs=2)
+    command.signal(signal.SIGINT)
+    status, _, errors = command.end()
+    assert status == 130
+    assert len(errors.splitlines()) == 1 and 'the same command goes on' in errors
+    none_left(command.process.pid)
     assert under_way(command.out)
     for folder in under_way(command.out):
         assert (folder / 'snapshot.npz').exists()
     status, _, errors = reproduce('--jobs', '2').end()
     assert status == 0, errors
     assert_same(command.out)
+
+
+@pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1])
+def test_no_signal_to_the_group_ends_a_worker(reproduce, under_way, number):
+    """As scancel, systemd and a terminal that closes send it; no worker is started anew."""
+    command = reproduce('--jobs', '2')
+    command.until_epoch(runs=2)
+    command.signal(number)
+    # Less than a run that goes on to its end would take, and than Dask gives a worker that has died.
+    status, _, errors = command.end(seconds=60)
+    assert status == 128 + number
+    assert len(errors.splitlines()) == 1 and f'stopped by {number.name}' in errors
+    none_left(command.process.pid)
+    assert all((folder / 'snapshot.npz').exists() for folder in under_way(command.out))
+
+
+@pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGUSR1])
+def test_a_signal_to_the_command_stops_the_workers_of_a_cluster(reproduce, scheduler, under_way, number):
+    command = reproduce('--scheduler', scheduler)
+    command.until_epoch()
+    command.process.send_signal(number)
+    status, _, errors = command.end()
+    assert status == 128 + number
+    assert len(errors.splitlines()) == 1 and f'stopped by {number.name}' in errors
+    assert all((folder / 'snapshot.npz').exists() for folder in under_way(command.out))
 
 
 def test_a_cluster_that_exists_gives_the_same_bits(reproduce, scheduler, assert_same):
@@ -184,14 +212,16 @@ def test_bad_usage_is_one_line(reproduce, arguments, message):
     assert message in errors
 
 
-def test_workers_with_several_threads_are_refused(reproduce, tmp_path):
+def test_a_refused_worker_leaves_nothing(reproduce, tmp_path):
     with Hosts(tmp_path) as hosts:
         hosts.start_worker('wide', '--nthreads', '2')
         with Client(hosts.address) as client:
             client.wait_for_workers(1, timeout=60)
-        status, _, errors = reproduce('--scheduler', hosts.address).end()
+        command = reproduce('--scheduler', hosts.address)
+        status, _, errors = command.end()
     assert status == 2
-    assert 'has 2 threads, expected 1' in errors
+    assert len(errors.splitlines()) == 1 and 'has 2 threads, expected 1' in errors
+    assert not command.out.exists()
 
 
 def test_without_dask_the_command_says_how_to_get_it(reproduce, tmp_path):

@@ -4,14 +4,14 @@ import argparse
 import contextlib
 import dataclasses
 import json
+import os
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import numpy
-
 from vgg_cifar.accelerators.layers import COMPUTE
-from vgg_cifar.atomic import write_json
+from vgg_cifar.atomic import replacing, write_json
 from vgg_cifar.dask_connection import connected, missing
 from vgg_cifar.datasets.image_data import ImageData
 from vgg_cifar.errors import InputError, WorkFailed
@@ -44,6 +44,7 @@ A run is named after its settings, its seed and its images: the same command aga
 and resumes what is not, and figures that share a run share its folder."""
 
 ALL = 'all'
+GPU = re.compile(r'(@cupy:)?\d+')
 
 
 def add_comparison(parser: argparse.ArgumentParser, report: str, figures: Sequence[str]) -> None:
@@ -115,6 +116,9 @@ def _add_options(parser: argparse.ArgumentParser, scale: str) -> None:
         '--task', type=int, metavar='K', help='do one run, the K-th from 0, and build no page'
     )
     parser.add_argument(
+        '--verbose', action='store_true', help="print each run's epochs, not only how it has ended"
+    )
+    parser.add_argument(
         '-o', '--out', type=Path, metavar='DIR', help="the study's folder (default: results/REPORT-SCALE)"
     )
 
@@ -138,6 +142,10 @@ def _all(arguments: argparse.Namespace) -> Path:
             f'--data is {arguments.data}; with all, expected a folder that holds a file for each report'
         )
     out = arguments.out or Path('results') / f'{ALL}-{arguments.scale}'
+    # What the last report lacks is not to be found out when the others have taken hours.
+    for report_id in STUDIES:
+        make_plan(report_id, arguments, out / report_id)
+    _check_convolutions(arguments.scale, out / convolution_implementations.ID)
     failures = []
     for report_id in (*STUDIES, convolution_implementations.ID):
         print(f'{report_id}:', flush=True)
@@ -155,16 +163,16 @@ def _all(arguments: argparse.Namespace) -> Path:
 def _one(report_id: str, arguments: argparse.Namespace, out: Path | None) -> Path:
     """Do one report into `out`; return its page."""
     out = out or default_folder(report_id, arguments.scale)
-    held = study_id(out)
-    if held not in (None, report_id):
-        raise InputError(f'{out}: holds the study {held}, not {report_id}; choose another -o')
     if report_id == convolution_implementations.ID:
         return _convolutions(arguments.scale, out)
     plan = make_plan(report_id, arguments, out)
     print(f'{plan.folder.caption()}: {plan.folder.study.scales[arguments.scale].about}', flush=True)
     try:
-        with runner(arguments.scheduler, arguments.jobs, plan) as found:
-            run_all(plan.figures, plan.wanted, found, Cost(plan.data))
+        with (
+            _begun(plan.folder),
+            runner(arguments.scheduler, arguments.jobs, plan, arguments.verbose) as found,
+        ):
+            run_all(plan.figures, plan.wanted, found, plan.cost, sys.stdout)
     except WorkFailed:
         # What has been done is worth a page.
         report.build(plan.folder)
@@ -182,12 +190,13 @@ def _array(arguments: argparse.Namespace) -> None:
     plan = make_plan(arguments.report, arguments, out)
     runs = plan.wanted.all_runs(plan.figures)
     if arguments.print_slurm_array:
-        gpu = get_device(arguments.device).xp is not numpy
+        gpu = GPU.fullmatch(arguments.device) is not None
         print(slurm.array_script(plan.folder.caption(), command(arguments, out), len(runs), out, gpu), end='')
         return
     if not 0 <= arguments.task < len(runs):
         raise InputError(f'--task is {arguments.task}; there are {len(runs)} runs, numbered from 0')
     chosen = runs[arguments.task]
+    plan.folder.save()
     path = plan.folder.run_folder(chosen.id).path
     result = train(
         chosen.settings, path, arguments.device, data=plan.data, output=sys.stdout, keep_snapshot=False
@@ -226,6 +235,7 @@ class Plan:
         images: what to load, and what to compute in.
         data: the images.
         devices: where to train.
+        cost: of runs on these images.
 
     """
 
@@ -235,11 +245,13 @@ class Plan:
     images: Settings
     data: ImageData
     devices: tuple[str, ...]
+    cost: Cost
 
 
 def make_plan(report_id: str, arguments: argparse.Namespace, out: Path) -> Plan:
-    """Check everything that can be checked before the work starts, and open the study's folder."""
+    """Check everything that can be checked before the work starts; nothing is written."""
     study = get_study(report_id)
+    _check_out(out, report_id)
     figures = choose_figures(study, arguments.figures)
     scale = study.scales[arguments.scale]
     seeds = scale.seeds if arguments.seeds is None else arguments.seeds
@@ -248,7 +260,11 @@ def make_plan(report_id: str, arguments: argparse.Namespace, out: Path) -> Plan:
     devices = tuple(arguments.device.split(','))
     if arguments.scheduler is None:
         for device in devices:
-            check_compute(arguments.compute, get_device(device))
+            # The GPU of a job array is where that runs.
+            if not (arguments.print_slurm_array and GPU.fullmatch(device)):
+                check_compute(arguments.compute, get_device(device))
+            elif arguments.compute != 'float32':
+                raise InputError(f'--compute {arguments.compute} is for the CPU; leave it out on -d {device}')
     elif arguments.jobs is not None or len(devices) > 1:
         raise InputError(
             '--scheduler takes one run at a time on each worker, and one -d for all; leave out --jobs'
@@ -261,16 +277,60 @@ def make_plan(report_id: str, arguments: argparse.Namespace, out: Path) -> Plan:
             f'{data.source}: {study.id} at {arguments.scale} scale needs a validation part, and there is '
             f'none; `vgg-cifar data {study.images.name}` makes a file that has one'
         )
-    folder = StudyFolder(out, study, arguments.scale, seeds, data.identity, arguments.compute).save()
-    return Plan(figures, folder, dataclasses.replace(folder, seeds=seeds), images, data, devices)
+    folder = StudyFolder(out, study, arguments.scale, seeds, data.identity, arguments.compute).joined()
+    wanted, cost = dataclasses.replace(folder, seeds=seeds), Cost(data)
+    try:
+        for run in wanted.all_runs(figures):
+            cost.check(run.settings)
+    except InputError as error:
+        raise InputError(f'{data.source}: not for {study.id}: {error}') from None
+    return Plan(figures, folder, wanted, images, data, devices, cost)
+
+
+def _check_out(out: Path, report_id: str) -> None:
+    """Raise InputError unless a folder for this report can be written to, or made, at `out`."""
+    there = next(each for each in (out, *out.absolute().parents) if each.exists())
+    if not there.is_dir():
+        raise InputError(f'{there}: is a file, expected a folder; choose another -o')
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise InputError(f'{there}: cannot be written to; allow it, or choose another -o')
+    held = study_id(out)
+    if held not in (None, report_id):
+        raise InputError(f'{out}: holds the study {held}, not {report_id}; choose another -o')
 
 
 @contextlib.contextmanager
-def runner(scheduler: str | None, jobs: int | None, plan: Plan) -> Iterator[Runner]:
-    """Yield who trains: a Dask cluster, `jobs` processes or one for each device, or this process."""
+def _begun(folder: StudyFolder) -> Iterator[None]:
+    """Write study.json; where the command is refused all the same, take it away again."""
+    index = folder.path / INDEX
+    before = index.read_bytes() if index.exists() else None
+    new = [each for each in (folder.path, *folder.path.parents) if not each.exists()]
+    folder.save()
+    try:
+        yield
+    except InputError:
+        if before is None:
+            index.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                for each in new:
+                    each.rmdir()
+        else:
+            with replacing(index) as partial:
+                partial.write_bytes(before)
+        raise
+
+
+@contextlib.contextmanager
+def runner(scheduler: str | None, jobs: int | None, plan: Plan, verbose: bool = False) -> Iterator[Runner]:
+    """Yield who trains: a Dask cluster, `jobs` processes or one for each device, or this process.
+
+    With `verbose` this process prints each run's epochs.
+    """
     if scheduler is None and jobs is None and len(plan.devices) == 1:
-        yield ThisProcess(plan.devices[0], plan.data)
+        yield ThisProcess(plan.devices[0], plan.data, verbose)
         return
+    if verbose:
+        raise InputError('--verbose is for one run after the other; leave it out: each run has a log')
     try:
         from vgg_cifar.sweeps import dask_cluster
     except ImportError as error:
@@ -284,12 +344,17 @@ def runner(scheduler: str | None, jobs: int | None, plan: Plan) -> Iterator[Runn
             yield dask_cluster.LocalCluster(client, *about)
 
 
+def _check_convolutions(scale: str, out: Path) -> None:
+    _check_out(out, convolution_implementations.ID)
+    if (out / COSTS).exists() and (found := json.loads((out / INDEX).read_text())['scale']) != scale:
+        raise InputError(f'{out}: holds the scale {found}, not {scale}; choose another -o')
+
+
 def _convolutions(scale: str, out: Path) -> Path:
     """Measure convolutions, unless that has been done at this scale; return the page."""
     sweep = convolution_implementations.SCALES[scale]
     costs, wanted = out / COSTS, {'study': convolution_implementations.ID, 'scale': scale}
-    if costs.exists() and (found := json.loads((out / INDEX).read_text())['scale']) != scale:
-        raise InputError(f'{out}: holds the scale {found}, not {scale}; choose another -o')
+    _check_convolutions(scale, out)
     print(f'{len(sweep.all_sizes())} sizes, {sweep.rounds} rounds: {sweep.about}', flush=True)
     if not costs.exists():
         # Imports scipy.signal, which takes as long as all else together.

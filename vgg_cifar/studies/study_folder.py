@@ -69,8 +69,11 @@ class StudyFolder:
                 f'{index}: not readable ({error!r}); run `vgg-cifar reproduce` into a new folder'
             ) from None
 
-    def save(self) -> 'StudyFolder':
-        """Write study.json; an InputError where the folder holds another study, scale or data set."""
+    def joined(self) -> 'StudyFolder':
+        """Return this with the seeds that the folder holds already; nothing is written.
+
+        An InputError where the folder holds another study, scale or data set.
+        """
         seeds = self.seeds
         if (self.path / INDEX).exists():
             there = StudyFolder.open(self.path)
@@ -85,15 +88,20 @@ class StudyFolder:
                         f'{self.path}: holds the {name} {found}, not {wanted}; choose another -o'
                     )
             seeds = max(seeds, there.seeds)
+        return dataclasses.replace(self, seeds=seeds)
+
+    def save(self) -> 'StudyFolder':
+        """Write study.json of what is `joined`, and return that."""
+        joined = self.joined()
         content = {
             'study': self.study.id,
             'scale': self.scale,
-            'seeds': seeds,
+            'seeds': joined.seeds,
             'compute': self.compute,
             'data': self.data,
         }
         write_json(self.path / INDEX, content)
-        return dataclasses.replace(self, seeds=seeds)
+        return joined
 
     def run_folder(self, run_id: str) -> RunFolder:
         """Return the folder of a run."""

@@ -1,6 +1,7 @@
 """How long runs will take: their multiply-adds, and how fast this machine does those."""
 
 from vgg_cifar.datasets.image_data import ImageData
+from vgg_cifar.errors import InputError
 from vgg_cifar.models import summary
 from vgg_cifar.studies.study import Timing
 from vgg_cifar.studies.study_folder import StudyFolder
@@ -18,6 +19,21 @@ class Cost:
     def __init__(self, data: ImageData) -> None:
         self.data = data
         self._per_image: dict[str, int] = {}
+        self._sizes: set[tuple[int | None, int, int | None]] = set()
+
+    def check(self, settings: Settings) -> None:
+        """Raise InputError where these images are too few or too small for a run with `settings`."""
+        sizes = settings.train_size, settings.validation_size, settings.test_size
+        if sizes not in self._sizes:
+            self.data.subset(*sizes, settings.seed)
+            self._sizes.add(sizes)
+        found = self.images_per_epoch(settings)
+        if settings.batch_size > found:
+            raise InputError(
+                f'found {found} training images, expected at least {settings.batch_size}, a batch; '
+                'take more, or another --scale'
+            )
+        self.of_image(settings)
 
     def of_image(self, settings: Settings) -> int:
         """Return the multiply-adds of one image, forwards."""

@@ -17,7 +17,7 @@ import distributed
 from vgg_cifar import machine
 from vgg_cifar.dask_connection import Team, quiet
 from vgg_cifar.datasets.image_data import ImageData
-from vgg_cifar.errors import InputError, WorkFailed, first_line
+from vgg_cifar.errors import FAILED_DISK, InputError, WorkFailed, first_line
 from vgg_cifar.stop_signals import STOP_SIGNALS, StopSignals
 from vgg_cifar.studies.study import Run
 from vgg_cifar.studies.study_folder import StudyFolder
@@ -46,6 +46,7 @@ class Cluster:
     """
 
     shows_epochs = False
+    here = False
 
     def __init__(
         self,
@@ -86,6 +87,8 @@ class Cluster:
             answers = self._team.answers(train_run, runs, signals, stop=stop)
             with contextlib.closing(answers):
                 for run, answer in answers:
+                    if isinstance(answer, OSError) and answer.errno in FAILED_DISK:
+                        raise answer
                     failed = isinstance(answer, Exception)
                     yield run, {'status': 'failed', 'reason': first_line(answer)} if failed else answer
 
@@ -104,6 +107,7 @@ class Cluster:
 class LocalCluster(Cluster):
     """Worker processes beside this one, which is where times are measured, with all cores."""
 
+    here = True
     speedup = 1
 
     def step_times(

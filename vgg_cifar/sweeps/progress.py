@@ -1,9 +1,9 @@
 """How a sweep shows how far it has come: a line for each run that ends, and a bar on a terminal."""
 
-import sys
 import time
 from collections.abc import Mapping
 from types import TracebackType
+from typing import TextIO
 
 import tqdm
 
@@ -14,22 +14,22 @@ class Progress:
     Args:
         work: what each run costs, by its id, in any unit.
         speed: the same unit per second, as first estimated.
+        out: where to tell it.
         bar: draw one on a terminal, below the lines.
 
     """
 
-    def __init__(self, work: Mapping[str, float], speed: float, bar: bool = True) -> None:
+    def __init__(self, work: Mapping[str, float], speed: float, out: TextIO, bar: bool = True) -> None:
         self._left = dict(work)
+        self._out = out
         self._total = len(work)
         self._speed = speed
         # The first estimate counts as much as one run does, so that a short first run does not mislead.
         self._prior = sum(work.values()) / len(work)
         self._done = 0.0
         self._started = time.monotonic()
-        disabled = not (bar and sys.stdout.isatty())
-        self._bar = tqdm.tqdm(
-            total=self._total, unit='run', disable=disabled, file=sys.stdout, dynamic_ncols=True
-        )
+        disabled = not (bar and out.isatty())
+        self._bar = tqdm.tqdm(total=self._total, unit='run', disable=disabled, file=out, dynamic_ncols=True)
 
     def __enter__(self) -> 'Progress':
         return self
@@ -45,8 +45,8 @@ class Progress:
         running = min(at_once, len(self._left))
         state = f'{running} running, {len(self._left) - running} to come, about {self.time_left()} left'
         line = f'[{self._total - len(self._left)}/{self._total}] {name}: {outcome}; {state}'
-        tqdm.tqdm.write(line, file=sys.stdout)
-        sys.stdout.flush()
+        tqdm.tqdm.write(line, file=self._out)
+        self._out.flush()
         self._bar.update()
 
     def time_left(self) -> str:

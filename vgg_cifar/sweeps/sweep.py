@@ -1,8 +1,10 @@
 """What is left of a study, done by given workers: this process, processes beside it, or a cluster."""
 
+import os
 from collections.abc import Iterator, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, TextIO
 
+from vgg_cifar import machine
 from vgg_cifar.atomic import write_json
 from vgg_cifar.errors import WorkFailed
 from vgg_cifar.studies.study import Figure, Run, Timing, Variant
@@ -12,6 +14,8 @@ from vgg_cifar.sweeps.progress import Progress, duration
 from vgg_cifar.training.settings import Settings
 
 CALIBRATION_ROUNDS = 3
+# A load that is too small to matter.
+MOST_OTHER_WORK = 0.7
 
 Outcome = dict[str, Any]
 """How a run has ended: its result.json, or ``status`` ``failed`` with a ``reason``."""
@@ -22,6 +26,9 @@ class Runner(Protocol):
 
     shows_epochs: bool
     """Whether it shows how far each run has come, so that a bar over all runs would be in its way."""
+
+    here: bool
+    """Whether that is this machine."""
 
     @property
     def at_once(self) -> int:
@@ -40,12 +47,12 @@ class Runner(Protocol):
         """Time training steps in turn while nothing else runs (`training.step_time`), and say on what."""
 
 
-def run_all(figures: Sequence[Figure], folder: StudyFolder, runner: Runner, cost: Cost) -> None:
+def run_all(figures: Sequence[Figure], folder: StudyFolder, runner: Runner, cost: Cost, out: TextIO) -> None:
     """Train and time what is not finished yet, resuming what was cut.
 
     Says before the start how long it will take, by a few measured steps of the study's own network, and
     after each run how long it still will, by what was done until then. A run that fails keeps no other from
-    being tried.
+    being tried. All of it is said into `out`.
 
     Raises:
         WorkFailed: some runs have failed; the message names them. All others are finished.
@@ -54,18 +61,19 @@ def run_all(figures: Sequence[Figure], folder: StudyFolder, runner: Runner, cost
     runs = folder.all_runs(figures)
     left = [run for run in runs if folder.run_folder(run.id).result is None]
     timings = [each for each in folder.study.timings_of(figures) if folder.timing(each) is None]
-    print(f'{len(runs)} runs, {len(runs) - len(left)} finished, {len(left)} to do', flush=True)
+    print(f'{len(runs)} runs, {len(runs) - len(left)} finished, {len(left)} to do', file=out, flush=True)
     if not left and not timings:
         return
 
+    busy = _busy() if runner.here else ''
     work = {run.id: cost.of_run(run.settings) for run in left}
     speed = runner.speedup * _speed(folder, runner, cost)
     to_time = sum(cost.of_timing(each, folder) for each in timings)
     expected = duration((sum(work.values()) + to_time) / speed)
-    print(f'about {expected} to go, by {CALIBRATION_ROUNDS} timed steps', flush=True)
-    failed = _train(left, work, folder, runner, speed) if left else {}
+    print(f'about {expected} to go, by {CALIBRATION_ROUNDS} timed steps{busy}', file=out, flush=True)
+    failed = _train(left, work, folder, runner, speed, out) if left else {}
     for timing in timings:
-        print(f'timing {timing.id}: {timing.title}', flush=True)
+        print(f'timing {timing.id}: {timing.title}', file=out, flush=True)
         time_steps(timing, folder, runner, cost)
     if failed:
         reasons = '; '.join(f'{folder.run_folder(name).path}: {reason}' for name, reason in failed.items())
@@ -73,11 +81,16 @@ def run_all(figures: Sequence[Figure], folder: StudyFolder, runner: Runner, cost
 
 
 def _train(
-    runs: Sequence[Run], work: dict[str, float], folder: StudyFolder, runner: Runner, speed: float
+    runs: Sequence[Run],
+    work: dict[str, float],
+    folder: StudyFolder,
+    runner: Runner,
+    speed: float,
+    out: TextIO,
 ) -> dict[str, str]:
     """Train `runs`; return what the failed ones failed of."""
     failed = {}
-    with Progress(work, speed, bar=not runner.shows_epochs) as progress:
+    with Progress(work, speed, out, bar=not runner.shows_epochs) as progress:
         for run, outcome in runner.train(runs, folder):
             if outcome['status'] == 'failed':
                 failed[run.id] = outcome['reason']
@@ -118,3 +131,17 @@ def _speed(folder: StudyFolder, runner: Runner, cost: Cost) -> float:
     settings = folder.run_of(Variant('base')).settings
     ((seconds,), _) = runner.step_times([settings], rounds=CALIBRATION_ROUNDS, steps=1)
     return TRAINING * settings.batch_size * cost.of_image(settings) / min(seconds)
+
+
+def _busy() -> str:
+    """Return what to say of other work on this machine, which makes an estimate a bad one."""
+    try:
+        load, processors = os.getloadavg()[0], os.cpu_count() or 1
+    except (AttributeError, OSError):
+        return ''
+    if load + machine.cores() < processors + MOST_OTHER_WORK:
+        return ''
+    return (
+        f', while this machine is busy with other work (a load of {load:.1f} on {processors} cores in the '
+        'last minute), with which the estimate rises and falls'
+    )
