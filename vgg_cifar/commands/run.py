@@ -23,6 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--python', type=int, choices=(2, 3), help='the Python that it is in, if found out wrongly'
     )
     parser.add_argument('--chainer', type=int, choices=(1, 7), help='likewise; 7 is for Chainer 2 to 7')
+    parser.add_argument('--cpu', action='store_true', help='run on the CPU what asks for a GPU')
     parser.add_argument('--explain', action='store_true', help='say at the end what was done for the script')
     # One list from the script on: told apart, the two would lose a `--` between them.
     parser.add_argument(
@@ -50,7 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
     own = 0 if sys.flags.isolated or getattr(sys.flags, 'safe_path', False) else 1
     others = tuple(sys.path[own:])
     sys.path[:own] = [str(folder)] if own and not is_container else []
-    script.prepare(script.Way(str(folder), others, arguments.python, arguments.chainer))
+    script.prepare(script.Way(str(folder), others, arguments.python, arguments.chainer, arguments.cpu))
     if arguments.explain:
         atexit.register(_explain)
     sys.argv = arguments.command

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from vgg_cifar.compat import chainer1, chainer7, dialect, old_names
+from vgg_cifar.compat import chainer1, chainer7, dialect, old_names, without_gpu
 
 PACKAGES = [Path(__file__).resolve().parents[2] / name for name in ('vgg_cifar', 'augment')]
 
@@ -94,6 +94,8 @@ def prepare(way: Way) -> None:
     chainer7.prepare()
     old_names.restore(load_source)
     chainer1.accept()
+    if way.cpu:
+        without_gpu.pretend()
     sys.meta_path.insert(0, _Finder())
     _prepare_spawned_processes()
 
