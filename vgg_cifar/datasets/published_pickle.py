@@ -11,7 +11,7 @@ from typing import Any
 from vgg_cifar.errors import InputError
 
 
-def read_published_pickle(content: bytes, md5: str, what: str) -> dict[str, Any]:
+def read_published_pickle(content: bytes, md5: str, what: str) -> Any:
     """Return what the published pickle with this `md5` holds; `what` names it in messages.
 
     Raises InputError, without having looked into it, where `content` is anything else.
