@@ -84,6 +84,7 @@ def thousand_runs() -> dict[str, float]:
     from vgg_cifar.commands import reproduce
     from vgg_cifar.reporting import report
     from vgg_cifar.sweeps import dask_cluster
+    from vgg_cifar.training.settings_json import to_json
 
     found = {}
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
@@ -102,7 +103,7 @@ def thousand_runs() -> dict[str, float]:
             target.mkdir(exist_ok=True)
             for file in kept:
                 shutil.copy(file, target)
-            (target / 'settings.json').write_text(json.dumps(run.settings.to_json()))
+            (target / 'settings.json').write_text(json.dumps(to_json(run.settings)))
         with dask_cluster.local_client(2) as client:
             cluster = dask_cluster.LocalCluster(client, plan.wanted, plan.images, plan.data, ['-1'])
             before = client.run_on_scheduler(time.process_time)

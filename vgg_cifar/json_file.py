@@ -113,7 +113,9 @@ class Record:
 
     def record(self, name: str) -> 'Record':
         """Return an object within this one."""
-        return Record(self.content.get(name), self._path, self._advice, f'{self._place}{name}.')
+        if name not in self.content:
+            raise self.wrong(name, 'an object')
+        return Record(self.content[name], self._path, self._advice, f'{self._place}{name}.')
 
     def records(self, name: str) -> list['Record']:
         """Return a list of objects."""

@@ -8,6 +8,7 @@ from reporting.made_up_runs import REDRAW, entry, write_runs
 from vgg_cifar.studies import emnist_kernels
 from vgg_cifar.studies.ie598 import STUDY
 from vgg_cifar.studies.study_folder import StudyFolder
+from vgg_cifar.training.settings_json import to_json
 
 DATA = {
     'name': 'cifar10',
@@ -54,7 +55,7 @@ def folder(tmp_path):
                 }
                 for epoch in range(1, 3 if cut else 4)
             ]
-            run.write('settings.json', folder.run_of(variant, seed).settings.to_json())
+            run.write('settings.json', to_json(folder.run_of(variant, seed).settings))
             run.write('environment.json', {**ENVIRONMENT, 'data': DATA})
             run.write('log', log)
             if not cut:

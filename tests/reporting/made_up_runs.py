@@ -1,5 +1,7 @@
 """Runs of other studies, made up."""
 
+from vgg_cifar.training.settings_json import to_json
+
 ENVIRONMENT = {
     'python': '3.11',
     'packages': {'chainer': '7.8.1'},
@@ -42,7 +44,7 @@ def write_runs(folder, variants, logs):
     for number, variant in enumerate(variants):
         for seed, run in enumerate(folder.runs(variant)):
             log = logs(number, seed)
-            run.write('settings.json', folder.run_of(variant, seed).settings.to_json())
+            run.write('settings.json', to_json(folder.run_of(variant, seed).settings))
             run.write('environment.json', {**ENVIRONMENT, 'data': folder.data})
             run.write('log', log)
             run.write('result.json', {'status': 'finished', 'reason': None, **log[-1]})

@@ -155,19 +155,28 @@ def test_mixed_runs_are_refused(folder, file, change, message):
     assert len(result.stderr.splitlines()) == 1
 
 
+STUDY_JSON = (
+    '{"study": "ie598", "scale": "%s", "seeds": %s, "data": {"name": "x", "synthetic": true, "source": "x", '
+    '"sizes": {"train": 1, "validation": 0, "test": 1}, "fingerprint": "x"}}'
+)
+
+
 @pytest.mark.parametrize(
     'content, message',
     [
         (None, 'no study.json here'),
         ('{', 'study.json: not readable'),
-        ('{"study": "ie598"}', 'study.json: not readable'),
-        ('{"study": "ie598", "scale": "quick", "seeds": 1, "data": {}}', 'study.json: not readable'),
+        ('[' * 10**5, 'study.json: not readable'),
+        ('{"study": "ie598"}', 'study.json: no data; expected an object'),
+        ('{"study": "ie598", "scale": "quick", "seeds": 1, "data": {}}', 'study.json: no data.sizes'),
         (
-            '{"study": "ie598", "scale": "huge", "seeds": 1, "data": '
-            '{"name": "x", "synthetic": true, "source": "x", "sizes": {}, "fingerprint": "x"}}',
-            "scale is 'huge', expected one of smoke",
+            STUDY_JSON % ('quick', '1000000000'),
+            'seeds is 1000000000, expected a whole number from 1 to',
         ),
-        ('{"study": "x", "scale": "quick", "seeds": 1, "data": {}}', "'x' is not a study"),
+        (STUDY_JSON % ('quick', '1e308'), 'seeds is 1e\\+308, expected a whole number'),
+        (STUDY_JSON % ('quick', 'Infinity'), 'seeds is Infinity, expected a whole number'),
+        (STUDY_JSON % ('huge', '1'), 'scale is "huge", expected one of smoke'),
+        ('{"study": "x", "scale": "quick", "seeds": 1, "data": {}}', 'study is "x", expected one of ie598'),
     ],
 )
 def test_folders_that_are_none_of_ours(tmp_path, content, message):

@@ -3,6 +3,7 @@
 import math
 
 import pytest
+from reporting.made_up_runs import ENVIRONMENT
 
 from vgg_cifar.atomic import write_json
 from vgg_cifar.reporting.statistics import Estimate
@@ -115,7 +116,8 @@ def write_timing(folder, of, against, variants=(ADAM, MOMENTUM), steps=(4.0, 1.0
         name: {'label': name, 'seconds': seconds, 'steps_per_epoch': count}
         for name, seconds, count in zip(names, (of, against), steps, strict=True)
     }
-    write_json(folder.timing_path(TIMING), {'variants': content})
+    facts = {'environment': ENVIRONMENT, 'batch_size': 500, 'rounds': len(of), 'steps_per_round': 1}
+    write_json(folder.timing_path(TIMING), {**facts, 'variants': content})
 
 
 def test_times_are_paired_by_round(folder):

@@ -19,6 +19,11 @@ def settings(*ids):
     return [run.settings for run in FOLDER.all_runs(figures)]
 
 
+def options(figure, *names):
+    """Return options of the network, for each of a figure's variants."""
+    return [tuple(each.model_options[name] for name in names) for each in settings(figure)]
+
+
 def test_every_figure_of_the_report_in_its_order_and_every_claim_of_the_list():
     assert [figure.id for figure in STUDY.figures if figure.in_report] == [*'23456789', '10']
     names = (
@@ -36,41 +41,51 @@ def test_the_whole_report_trains_each_variant_once():
 
 def test_full_scale_is_the_listings():
     """Section 8: batch 500, 400 epochs, p = 0.40, Adam."""
-    (base,) = [each for each in settings('4') if each.dropout == 0.4]
+    (base,) = [each for each in settings('4') if each.model_options['dropout'] == 0.4]
     assert base == Settings(data='x', validation_size=5000, chance_patience=0)
     assert (base.batch_size, base.epochs, base.optimizer, base.lr) == (500, 400, 'adam', None)
 
 
 def test_figures_2_and_3_switch_batch_norm_at_each_depth():
-    assert [(each.depth, each.batch_norm) for each in settings('2')] == [(depth, False) for depth in 'ADE']
-    found = [(each.depth, each.batch_norm, each.dropout) for each in settings('3')]
+    assert [(each.model_options['depth'], each.model_options['batch_norm']) for each in settings('2')] == [
+        (depth, False) for depth in 'ADE'
+    ]
+    found = [
+        (each.model_options['depth'], each.model_options['batch_norm'], each.model_options['dropout'])
+        for each in settings('3')
+    ]
     assert found == [(depth, on, 0) for depth in 'ADE' for on in (True, False)]
     assert len(settings('2', '3')) == 6
 
 
 def test_figures_4_and_5_share_their_runs_and_hold_images_out():
-    assert [each.dropout for each in settings('4')] == [0, 0.2, 0.4, 0.6]
+    assert [each.model_options['dropout'] for each in settings('4')] == [0, 0.2, 0.4, 0.6]
     assert settings('4') == settings('5')
     assert all(each.validation_size for each in settings('5'))
 
 
 def test_figure_6_compares_three_optimizers_with_two_poolings():
-    pairs = {(each.optimizer, each.pooling) for each in settings('6')}
+    pairs = {(each.optimizer, each.model_options['pooling']) for each in settings('6')}
     assert len(settings('6')) == len(pairs) == 6
     assert {optimizer for optimizer, _ in pairs} == {'adam', 'momentum_sgd', 'rmsprop'}
     assert len(settings('6', '7')) == 6
-    assert {each.pooling for each in settings('7')} == {'average'}
+    assert {each.model_options['pooling'] for each in settings('7')} == {'average'}
 
 
 def test_figure_8_varies_the_filter():
-    assert [each.filter_size for each in settings('8')] == [3, 5, 7]
+    assert [each.model_options['filter_size'] for each in settings('8')] == [3, 5, 7]
 
 
 def test_figures_9_and_10_train_on_the_listings_copies():
     assert [each.augment for each in settings('9')] == [(), ('flip', 'normalize', 'median')]
     untuned, tuned = settings('10')
     assert tuned == settings('9')[1].replace(pooling='average')
-    assert (untuned.batch_norm, untuned.dropout, untuned.pooling, untuned.augment) == (False, 0, 'max', ())
+    assert (
+        untuned.model_options['batch_norm'],
+        untuned.model_options['dropout'],
+        untuned.model_options['pooling'],
+        untuned.augment,
+    ) == (False, 0, 'max', ())
     assert untuned.optimizer != tuned.optimizer == 'adam'
 
 

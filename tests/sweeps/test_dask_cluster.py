@@ -160,12 +160,13 @@ def test_a_failed_run_is_named_and_the_others_are_done(reproduce, serial, assert
     command = reproduce('--jobs', '2')
     broken = command.out / 'runs' / first / 'settings.json'
     broken.parent.mkdir(parents=True, exist_ok=True)
-    broken.write_text('{"batch_size": 7}')
+    there = json.loads((serial / 'runs' / first / 'settings.json').read_text())
+    broken.write_text(json.dumps({**there, 'batch_size': 7}))
     status, output, errors = command.end()
     assert status == 1
     assert len(errors.splitlines()) == 1
     assert f'1 of 4 runs failed, the same command tries again: {command.out}/runs/{first}' in errors
-    assert 'this folder holds a run with' in errors
+    assert 'this folder holds a run with batch_size 7' in errors
     assert len(list(command.out.glob('runs/*/result.json'))) == 3
     assert (command.out / 'report.html').exists()
     broken.unlink()

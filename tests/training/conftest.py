@@ -25,4 +25,4 @@ def settings(tiny):
     """Settings of a run of a second or two."""
     from vgg_cifar.training.settings import Settings
 
-    return Settings(data=str(tiny), batch_size=20, epochs=3, train_size=120, dropout=0.2)
+    return Settings(data=str(tiny), batch_size=20, epochs=3, train_size=120, model_options={'dropout': 0.2})

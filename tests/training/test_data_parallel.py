@@ -17,9 +17,9 @@ from processes import ROOT, run_code
 from training.same_runs import assert_same, scores, step
 
 from vgg_cifar import cli
-from vgg_cifar.commands.train import add_arguments
+from vgg_cifar.training import settings_flags
 from vgg_cifar.training.run_folder import LOCK, SETTINGS, SNAPSHOT, RunFolder
-from vgg_cifar.training.settings import Settings
+from vgg_cifar.training.settings_json import to_json
 
 MPIEXEC = shutil.which('mpiexec', path=f'{Path(sys.executable).parent}{os.pathsep}{os.environ["PATH"]}')
 pytestmark = pytest.mark.skipif(MPIEXEC is None, reason='mpiexec is not installed')
@@ -74,9 +74,10 @@ def job(tiny, tmp_path_factory):
     folder = tmp_path_factory.mktemp('job')
     started = tmp_path_factory.mktemp('started')
     parser = argparse.ArgumentParser()
-    add_arguments(parser)
-    settings = Settings.from_arguments(parser.parse_args(arguments('plain', tiny, started)[1:]))
-    RunFolder(started).write(SETTINGS, settings.to_json())
+    settings_flags.add_arguments(parser)
+    parser.add_argument('-o')
+    settings = settings_flags.from_arguments(parser.parse_args(arguments('plain', tiny, started)[1:]))
+    RunFolder(started).write(SETTINGS, to_json(settings))
     commands = {name: arguments(name, tiny, folder / name) for name in RUNS}
     commands['again'] = commands['plain']
     commands['odd'] = [*commands['plain'], '-b', '21', '-o', str(folder / 'odd')]

@@ -18,9 +18,7 @@ from vgg_cifar.training.train import train
 
 @pytest.fixture
 def small(settings):
-    return settings.replace(
-        dropout=0.4, model='mlp', model_options={'hidden': 2, 'units': 8}, epochs=2, chance_patience=0
-    )
+    return settings.replace(model='mlp', model_options={'hidden': 2, 'units': 8}, epochs=2, chance_patience=0)
 
 
 def test_entries_by_steps_count_examples(small, tmp_path):

@@ -12,7 +12,7 @@ from vgg_cifar.training.train import train
 def small(settings):
     # 110 images in batches of 20: the second epoch begins in the middle of a batch.
     return settings.replace(
-        model='mlp', model_options={'hidden': 1, 'units': 6, 'dropout': 0.2}, dropout=0.4,
+        model='mlp', model_options={'hidden': 1, 'units': 6, 'dropout': 0.2},
         train_size=90, validation_size=20, lr_schedule='step', lr_step=1, epochs=3, random_erasing=0.5,
     )  # fmt: skip
 

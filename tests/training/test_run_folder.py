@@ -18,7 +18,7 @@ LOOK_ALIKES = (
 
 @pytest.fixture
 def small(settings):
-    return settings.replace(model='mlp', model_options={'hidden': 1, 'units': 2}, dropout=0.4, epochs=1)
+    return settings.replace(model='mlp', model_options={'hidden': 1, 'units': 2}, epochs=1)
 
 
 def plant(folder, names):

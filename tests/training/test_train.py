@@ -17,6 +17,7 @@ from vgg_cifar.errors import InputError
 from vgg_cifar.training.build import build_model, load_data
 from vgg_cifar.training.run_folder import LOCK, RunFolder
 from vgg_cifar.training.settings import Settings
+from vgg_cifar.training.settings_json import to_json
 from vgg_cifar.training.train import train
 
 
@@ -34,7 +35,7 @@ def accuracy(model, x, y):
 def test_folder_of_a_finished_run(settings, tmp_path):
     result = train(settings, tmp_path)
     folder = RunFolder(tmp_path)
-    assert folder.settings == settings.to_json()
+    assert folder.settings == to_json(settings)
     assert folder.environment['data']['name'] == 'tiny'
     assert folder.environment['packages']['chainer'] == '7.8.1'
     assert [entry['epoch'] for entry in folder.log] == [1, 2, 3]
@@ -166,7 +167,7 @@ def test_infinite_loss_ends_the_run_with_an_entry_in_the_log(settings, tmp_path)
 
 def test_a_result_without_an_entry_in_the_log_is_none(settings, tmp_path):
     """As runs left it that diverged before their first entry: they are done again."""
-    (tmp_path / 'settings.json').write_text(json.dumps(settings.to_json()))
+    (tmp_path / 'settings.json').write_text(json.dumps(to_json(settings)))
     (tmp_path / 'result.json').write_text('{"status": "diverged", "reason": "the loss is nan"}')
     assert RunFolder(tmp_path).result is None
     assert train(settings, tmp_path)['status'] == 'finished'

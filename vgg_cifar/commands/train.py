@@ -6,9 +6,9 @@ from pathlib import Path
 
 from vgg_cifar.errors import WorkFailed
 from vgg_cifar.models import summary
+from vgg_cifar.training import settings_flags
 from vgg_cifar.training.build import build_model, load_data
 from vgg_cifar.training.communicator import COMMUNICATORS, connected
-from vgg_cifar.training.settings import Settings
 from vgg_cifar.training.train import Training
 
 EXAMPLES = """examples:
@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the flags: one for each setting, and those that do not define the run."""
     parser.description = 'Trains one network into one folder.'
     parser.epilog = EXAMPLES
-    Settings.add_arguments(parser)
+    settings_flags.add_arguments(parser)
     parser.add_argument(
         '-d', '--device', default='-1', help='-1: the CPU; 0, 1, ... or @cupy:0: a GPU (default: -1)'
     )
@@ -57,7 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Train, or print the summary."""
     with connected(arguments.communicator, arguments.multi_node_batch_norm) as processes:
-        settings = Settings.from_arguments(arguments)
+        settings = settings_flags.from_arguments(arguments)
         if arguments.summary:
             data = load_data(settings)
             print(summary.table(build_model(settings, data), data.image_shape))

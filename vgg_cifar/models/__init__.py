@@ -8,6 +8,7 @@ from typing import Any
 import chainer
 
 from vgg_cifar.errors import InputError
+from vgg_cifar.foreign_text import shown
 from vgg_cifar.models.conv_nn import Calculate_Test_Accuracy, Conv_NN
 from vgg_cifar.models.conv_pool import ConvPool
 from vgg_cifar.models.mlp import MLP
@@ -18,6 +19,7 @@ from vgg_cifar.models.vgg import VGG
 __all__ = [
     'FAMILIES',
     'MLP',
+    'SHORT_OPTIONS',
     'VGG',
     'Calculate_Test_Accuracy',
     'ConvPool',
@@ -35,12 +37,33 @@ FAMILIES: dict[str, type[chainer.Chain]] = {
 }
 """By name; a family's options are the arguments of its class but for those that the images settle."""
 
+SHORT_OPTIONS: dict[str, tuple[str, ...]] = {
+    'vgg': ('depth', 'batch_norm', 'dropout', 'pooling', 'filter_size'),
+}
+"""The options that have names of their own, at the command line and in files, by family."""
+
 
 @functools.cache
+def option_defaults(family: str) -> dict[str, Any]:
+    """Return a family's options with their defaults; `inspect.Parameter.empty` for one that must be given."""
+    parameters = inspect.signature(FAMILIES[family]).parameters.values()
+    return {each.name: each.default for each in parameters if each.name not in ('n_classes', 'image_shape')}
+
+
 def option_names(family: str) -> list[str]:
     """Return the names of a family's options."""
-    names = inspect.signature(FAMILIES[family]).parameters
-    return [name for name in names if name not in ('n_classes', 'image_shape')]
+    return list(option_defaults(family))
+
+
+def completed(family: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return options with the defaults of those that have short names; InputError where one is unknown."""
+    known = option_defaults(family)
+    for name in options:
+        if name not in known:
+            raise InputError(
+                f'--model-options: {family} has no {shown(name)!r}; expected one of {", ".join(known)}'
+            )
+    return {**{name: known[name] for name in SHORT_OPTIONS.get(family, ())}, **options}
 
 
 def build(

@@ -14,6 +14,7 @@ from vgg_cifar.errors import InputError
 from vgg_cifar.models import ConvPool
 from vgg_cifar.studies.study import Figure
 from vgg_cifar.studies.study_folder import StudyFolder
+from vgg_cifar.training import settings_json
 from vgg_cifar.training import weights as weights_file
 from vgg_cifar.training.settings import Settings
 
@@ -32,7 +33,7 @@ def plot(folder: StudyFolder, figure: Figure) -> Canvas | None:
     weights = run.path / 'model.npz'
     if not weights.exists() or run.settings is None:
         return None
-    settings = Settings.from_json(run.settings, str(run.path / 'settings.json'))
+    settings = settings_json.from_json(run.settings, str(run.path / 'settings.json'))
     network = _load(weights, settings)
     size = settings.crop or 28
     image = drawn_image(size)

@@ -9,6 +9,7 @@ from vgg_cifar.reporting import figures, tables, verdicts, wording
 from vgg_cifar.reporting.pages import render
 from vgg_cifar.reporting.verdicts import Judgement, Verdict, judge
 from vgg_cifar.studies.study_folder import StudyFolder
+from vgg_cifar.training.settings_json import to_json
 
 NO_PART_OF_A_RUN = ('data', 'seed')
 
@@ -89,11 +90,11 @@ def _sections(folder: StudyFolder, judgements: list[Judgement]) -> list[dict[str
 
 def _settings(folder: StudyFolder) -> list[tuple[str, str, str]]:
     """Return each setting with its value in the report and here."""
-    report = folder.study.base.to_json()
+    report = to_json(folder.study.base)
     here = folder.study.base.replace(**folder.study.scales[folder.scale].settings, compute=folder.compute)
     return [
         (name, _plain(report[name]), _plain(value))
-        for name, value in here.to_json().items()
+        for name, value in to_json(here).items()
         if name not in NO_PART_OF_A_RUN
     ]
 

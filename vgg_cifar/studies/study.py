@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from vgg_cifar.training.settings import Settings
+from vgg_cifar.training.settings_json import changed, digest
 
 
 @dataclass(frozen=True)
@@ -430,15 +431,14 @@ class Study:
         base = self.base.replace(**shared)
         epochs = max(1, round(base.epochs * variant.times_epochs))
         settings = base.replace(epochs=epochs).replace(**variant.changes)
-        words = [f'{name}-{_word(value)}' for name, value in _flat(settings.changed(base), base)]
-        return Run('-'.join([*words, f'seed{seed}', settings.digest(fingerprint)]), settings)
+        words = [f'{name}-{_word(value)}' for name, value in _flat(settings, base)]
+        return Run('-'.join([*words, f'seed{seed}', digest(settings, fingerprint)]), settings)
 
 
-def _flat(changed: Mapping[str, Any], base: Settings) -> Iterator[tuple[str, Any]]:
+def _flat(settings: Settings, base: Settings) -> Iterator[tuple[str, Any]]:
     """Yield changed settings, and of those that hold several options the options that differ."""
-    for name, value in changed.items():
+    for name, (value, before) in changed(settings, base).items():
         if isinstance(value, dict):
-            before = base.to_json()[name]
             yield from ((key, each) for key, each in value.items() if before.get(key) != each)
         else:
             yield name, value

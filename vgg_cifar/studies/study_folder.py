@@ -2,28 +2,31 @@
 
 import dataclasses
 import functools
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from vgg_cifar import json_file
+from vgg_cifar.accelerators.layers import COMPUTE
 from vgg_cifar.atomic import write_json
 from vgg_cifar.errors import InputError
-from vgg_cifar.studies import get_study
+from vgg_cifar.studies import STUDIES, get_study
 from vgg_cifar.studies.study import Figure, Run, Study, Timing, Variant
+from vgg_cifar.training import environment
 from vgg_cifar.training.run_folder import RunFolder
-from vgg_cifar.training.settings import Settings
+from vgg_cifar.training.settings_json import changed, from_json
 
 INDEX = 'study.json'
-IDENTITY = ('name', 'synthetic', 'source', 'sizes', 'fingerprint')
+ADVICE = 'run `vgg-cifar reproduce` into a new folder'
+MOST_SEEDS = 10_000
 
 
 def study_id(path: Path) -> str | None:
     """Return which study the folder at `path` says to hold; None where it does not say."""
     try:
-        return json.loads((path / INDEX).read_text())['study']
-    except (OSError, ValueError, KeyError, TypeError):
+        return json_file.record(path / INDEX, ADVICE).text('study')
+    except (OSError, InputError):
         return None
 
 
@@ -51,23 +54,28 @@ class StudyFolder:
     @classmethod
     def open(cls, path: Path) -> 'StudyFolder':
         """Read the folder's study.json; an InputError names what is wrong with it."""
-        index = path / INDEX
         try:
-            content = json.loads(index.read_text())
-            study, scale = get_study(content['study']), content['scale']
-            data = {name: content['data'][name] for name in IDENTITY}
-            if scale not in study.scales:
-                raise ValueError(f'scale is {scale!r}, expected one of {", ".join(study.scales)}')
-            # A folder from before there was a choice was computed in float32.
-            return cls(path, study, scale, int(content['seeds']), data, content.get('compute', 'float32'))
+            index = json_file.record(path / INDEX, ADVICE)
         except FileNotFoundError:
             raise InputError(
                 f'{path}: no {INDEX} here; expected the folder of `vgg-cifar reproduce`'
             ) from None
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise InputError(
-                f'{index}: not readable ({error!r}); run `vgg-cifar reproduce` into a new folder'
-            ) from None
+        study = get_study(index.text('study', STUDIES))
+        data = index.record('data')
+        sizes = data.record('sizes')
+        identity = {
+            'name': data.text('name'),
+            'synthetic': data.truth('synthetic'),
+            'source': data.text('source'),
+            'sizes': {part: sizes.whole(part) for part in sizes},
+            'fingerprint': data.text('fingerprint'),
+        }
+        for part in ('train', 'validation', 'test'):
+            sizes.whole(part)
+        # A folder from before there was a choice was computed in float32.
+        compute = index.text('compute', COMPUTE) if 'compute' in index else 'float32'
+        seeds = index.whole('seeds', 1, MOST_SEEDS)
+        return cls(path, study, index.text('scale', study.scales), seeds, identity, compute)
 
     def joined(self) -> 'StudyFolder':
         """Return this with the seeds that the folder holds already; nothing is written.
@@ -140,11 +148,10 @@ class StudyFolder:
             if not there.log:
                 continue
             path = there.path / 'settings.json'
-            found = Settings.from_json(there.settings or {}, str(path))
-            changed = run.settings.replace(data=found.data).changed(found)
-            for name, expected in changed.items():
+            found = from_json(there.settings or {}, str(path))
+            for name, (expected, value) in changed(run.settings.replace(data=found.data), found).items():
                 raise InputError(
-                    f'{path}: {name} is {getattr(found, name)}, expected {expected}: this run is not of this '
+                    f'{path}: {name} is {value}, expected {expected}: this run is not of this '
                     f'study at {self.scale} scale; move its folder away'
                 )
             fingerprint = ((there.environment or {}).get('data') or {}).get('fingerprint')
@@ -167,16 +174,24 @@ class StudyFolder:
         """
         path = self.timing_path(timing)
         try:
-            content = json.loads(path.read_text())
-            known = set(content['variants'])
+            content = json_file.record(path, 'delete it, and it is measured anew')
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise InputError(
-                f'{path}: not readable ({error!r}); delete it, and it is measured anew'
-            ) from None
+        environment.check(content.record('environment'))
+        for name in ('batch_size', 'rounds', 'steps_per_round'):
+            content.whole(name, 1)
+        variants = content.record('variants')
+        rounds = set()
+        for variant in variants:
+            record = variants.record(variant)
+            record.text('label')
+            record.number('steps_per_epoch', 0, 2**53)
+            rounds.add(len(record.numbers('seconds', 1e-12, 1e9)))
+        if len(rounds) > 1 or 0 in rounds:
+            raise variants.wrong('seconds', 'one number for each round, of all variants')
+        known = set(variants)
         wanted = {self.run_of(variant).id for variant in timing.variants}
-        return content if known == wanted else None
+        return content.content if known == wanted else None
 
     def caption(self) -> str:
         """Say in a line what data the numbers are from and at which scale."""

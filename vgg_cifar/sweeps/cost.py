@@ -6,7 +6,7 @@ from vgg_cifar.models import summary
 from vgg_cifar.studies.study import Timing
 from vgg_cifar.studies.study_folder import StudyFolder
 from vgg_cifar.training.build import build_model, input_shape
-from vgg_cifar.training.settings import VGG_FLAGS, Settings
+from vgg_cifar.training.settings import Settings
 from vgg_cifar.training.step_time import WARM_UP
 
 # A step forwards and backwards does three times the multiply-adds of a pass forwards.
@@ -37,7 +37,7 @@ class Cost:
 
     def of_image(self, settings: Settings) -> int:
         """Return the multiply-adds of one image, forwards."""
-        network = str([getattr(settings, name) for name in ('model', 'model_options', 'crop', *VGG_FLAGS)])
+        network = str([getattr(settings, name) for name in ('model', 'model_options', 'crop')])
         if network not in self._per_image:
             shape = input_shape(settings, self.data)
             rows = summary.layers(build_model(settings, self.data), shape)

@@ -15,7 +15,7 @@ from vgg_cifar.training import optimizers, random_transforms
 from vgg_cifar.training.augmentation import augmented
 from vgg_cifar.training.batches import Batches, ShuffledBatches
 from vgg_cifar.training.batches_from_disk import BatchesFromDisk
-from vgg_cifar.training.settings import VGG_FLAGS, Settings
+from vgg_cifar.training.settings import Settings
 
 
 def load_data(settings: Settings) -> ImageData:
@@ -49,10 +49,7 @@ def input_shape(settings: Settings, data: ImageData) -> tuple[int, ...]:
 
 def build_model(settings: Settings, data: ImageData) -> chainer.Chain:
     """Return the network that `settings` describe, for the images of `data`."""
-    options = settings.model_options
-    if settings.model == 'vgg':
-        options = {name: getattr(settings, name) for name in VGG_FLAGS}
-    return models.build(settings.model, options, data.n_classes, input_shape(settings, data))
+    return models.build(settings.model, settings.model_options, data.n_classes, input_shape(settings, data))
 
 
 def build_optimizer(settings: Settings, model: chainer.Chain) -> chainer.Optimizer:

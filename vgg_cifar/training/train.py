@@ -17,7 +17,7 @@ from vgg_cifar.accelerators import layers
 from vgg_cifar.datasets.image_data import ImageData
 from vgg_cifar.errors import InputError, Interrupted
 from vgg_cifar.stop_signals import StopSignals
-from vgg_cifar.training import environment, snapshot, weights
+from vgg_cifar.training import environment, settings_json, snapshot, weights
 from vgg_cifar.training.batches import Batches
 from vgg_cifar.training.build import (
     build_model,
@@ -138,20 +138,18 @@ class Training:
         if self.folder.settings is None:
             return None
         path = self.folder.path / SETTINGS
-        found = Settings.from_json(self.folder.settings, str(path))
+        found = settings_json.from_json(self.folder.settings, str(path))
         if self.fresh:
             return None
         result = self.folder.result
-        changed = self.settings.changed(found)
+        changed = settings_json.changed(self.settings, found)
         # Where the data's file lies may change.
         changed.pop('data', None)
         if list(changed) == ['epochs'] and self.settings.epochs > found.epochs:
             self._check_longer(found, result)
             return None
         if changed:
-            before = ', '.join(
-                f'{name} {getattr(found, name)} (now {value})' for name, value in changed.items()
-            )
+            before = ', '.join(f'{name} {value} (now {wanted})' for name, (wanted, value) in changed.items())
             raise InputError(
                 f'{path}: this folder holds a run with {before}; choose another -o, or --fresh to start anew'
             )
@@ -191,7 +189,7 @@ class Training:
         self._check_started()
         # First, because a longer run is not finished from here on.
         (self.folder.path / RESULT).unlink(missing_ok=True)
-        self.folder.write(SETTINGS, self.settings.to_json())
+        self.folder.write(SETTINGS, settings_json.to_json(self.settings))
         self.folder.write(ENVIRONMENT, self._environment())
         return snapshot.read(self.folder)
 
