@@ -43,3 +43,17 @@ def test_a_share_of_images_has_its_binomial_interval(tmp_path):
     assert row['validation accuracy (%)'] == f'90.0 [{low:.1f} to {high:.1f}, 5,000 images]'
     assert cells[0][-1].endswith('10,000 images]')
     assert cells[0][heads.index('validation accuracy (%)') + 1] == '94.0 [87.5 to 97.2, 100 images]'
+
+
+def test_a_mean_says_of_how_many_runs_it_is(folder):
+    """The loss of a run that has diverged is no number, its accuracy is one."""
+    (figure,) = (each for each in folder.study.figures if each.id == '7')
+    run = folder.runs(figure.variants[0])[1]
+    log = run.log
+    log[-1]['main/loss'] = math.nan
+    run.write('log', log)
+    table = tables.rows(folder, figure)
+    assert (table[0]['n'], table[0]['train_loss_n'], table[0]['train_accuracy_n']) == (2, 1, 2)
+    heads, cells = tables.shown(figure, table)
+    row = dict(zip(heads, cells[0], strict=True))
+    assert row['training loss'] == '1.000 (of 1)' and '(of' not in row['training accuracy (%)']

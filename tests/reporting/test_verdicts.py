@@ -9,7 +9,7 @@ from vgg_cifar.atomic import write_json
 from vgg_cifar.reporting.statistics import Estimate
 from vgg_cifar.reporting.verdicts import Measured, Verdict, judge, measure, to_json, verdict
 from vgg_cifar.studies.ie598 import FIGURE_7, GAP, STUDY, TEST, TRAIN, TRAIN_ERROR
-from vgg_cifar.studies.study import Claim, Difference, TimeRatio, Timing
+from vgg_cifar.studies.study import Claim, Difference, Quantity, TimeRatio, Timing
 
 ADAM, MOMENTUM, RMSPROP = FIGURE_7.variants
 
@@ -166,3 +166,15 @@ def test_nothing_in_json_that_is_not_json(folder):
         return not isinstance(value, float) or math.isfinite(value)
 
     assert walk(found)
+
+
+def test_a_loss_that_is_no_number_is_not_a_missing_run(folder):
+    """Another try would give the same; with one pair left the claim is undecided."""
+    loss = Difference(Quantity('main/loss', 'training loss'), ADAM, MOMENTUM)
+    run = folder.runs(ADAM)[1]
+    log = run.log
+    log[-1]['main/loss'] = math.nan
+    run.write('log', log)
+    found = judge(folder, claim(loss))
+    assert found.verdict is Verdict.UNDECIDED
+    assert found.missing == [] and found.measured[0].estimate.n == 1

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from vgg_cifar.errors import InputError
 from vgg_cifar.studies import STUDIES
 from vgg_cifar.studies.study import Arithmetic, Claim, Figure, Quantity, Scale, TimeRatio, Variant
-from vgg_cifar.studies.study_folder import StudyFolder
+from vgg_cifar.studies.study_folder import FILES, StudyFolder
 
 SOME = STUDIES['ie598']
 DATA = {'name': 'x', 'synthetic': True, 'source': 'x', 'sizes': {}, 'fingerprint': 'f' * 64}
@@ -127,3 +128,13 @@ def test_every_study_is_whole(study):
 def test_a_variant_may_train_longer():
     longer = dataclasses.replace(SOME.figures[0].variants[0], times_epochs=3)
     assert SOME.run(longer, 'quick', 0, 'x', 'f', 'float32').settings.epochs == 21
+
+
+@pytest.mark.parametrize('name', FILES)
+def test_a_folder_with_somebody_elses_files_is_not_taken(tmp_path, name):
+    (tmp_path / name).write_text('my own')
+    (tmp_path / f'my-{name}').write_text('my own')
+    data = {'fingerprint': 'f'}
+    with pytest.raises(InputError, match=rf'holds {name} but no study.json'):
+        StudyFolder(tmp_path, next(iter(STUDIES.values())), 'smoke', 1, data).save()
+    assert (tmp_path / name).read_text() == 'my own' and not (tmp_path / 'study.json').exists()

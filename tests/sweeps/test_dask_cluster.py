@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -155,13 +156,14 @@ def test_a_killed_command_leaves_runs_that_the_next_one_gathers(reproduce, sched
     assert_same(command.out)
 
 
-def test_a_failed_run_is_named_and_the_others_are_done(reproduce, serial, assert_same):
+def test_a_failed_run_is_named_and_the_others_are_done(reproduce, serial, assert_same, tmp_path):
     first = sorted(path.name for path in (serial / 'runs').iterdir())[0]
-    command = reproduce('--jobs', '2')
-    broken = command.out / 'runs' / first / 'settings.json'
-    broken.parent.mkdir(parents=True, exist_ok=True)
+    broken = tmp_path / 'study' / 'runs' / first / 'settings.json'
+    broken.parent.mkdir(parents=True)
+    shutil.copy(serial / 'study.json', tmp_path / 'study')
     there = json.loads((serial / 'runs' / first / 'settings.json').read_text())
     broken.write_text(json.dumps({**there, 'batch_size': 7}))
+    command = reproduce('--jobs', '2')
     status, output, errors = command.end()
     assert status == 1
     assert len(errors.splitlines()) == 1

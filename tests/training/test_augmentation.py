@@ -64,7 +64,7 @@ def test_a_run_says_on_what_it_trained_and_resumes(settings, tmp_path):
 
 @pytest.mark.parametrize('copies', [('mirror',), ('flip', 'flip'), ('original',)])
 def test_unknown_copies_are_named(copies):
-    with pytest.raises(InputError, match=r'--augment is .*; expected some of flip, normalize, median'):
+    with pytest.raises(InputError, match=r'augment is .*; expected some of flip, normalize, median'):
         Settings(augment=copies)
 
 

@@ -34,6 +34,8 @@ def rows(folder: StudyFolder, figure: Figure) -> list[dict[str, Any]]:
             values = numpy.array([value for value in found if numpy.isfinite(value)]) / column.quantity.factor
             row[column.id] = float(values.mean()) if len(values) else None
             row[f'{column.id}_se'] = float(standard_error(values)) if len(values) > 1 else None
+            # Of a run that has diverged some numbers are none.
+            row[f'{column.id}_n'] = len(values)
             if column.images is not None:
                 row[f'{column.id}_images'] = column.images(folder.run_of(variant).settings)
             if column.reported:
@@ -60,7 +62,9 @@ def shown(figure: Figure, table: list[dict[str, Any]]) -> tuple[list[str], list[
         cells.append([row['variant'], count])
         for column in figure.columns:
             images = row.get(f'{column.id}_images')
-            cells[-1].append(_shown(column, row[column.id], row[f'{column.id}_se'], images))
+            cell = _shown(column, row[column.id], row[f'{column.id}_se'], images)
+            of = row[f'{column.id}_n']
+            cells[-1].append(f'{cell} (of {of})' if 0 < of < row['n'] else cell)
             if column.reported:
                 reported = column.reported.get(row['variant'])
                 value, error = row[f'{column.id}_report'], row[f'{column.id}_report_se']

@@ -143,7 +143,8 @@ def measure(folder: StudyFolder, comparison: Comparison) -> Measured:
     runs = zip(*(folder.runs(variant) for variant in comparison.variants), strict=True)
     for pair in runs:
         values = [_value(run, comparison) for run in pair]
-        missing += [run.path.name for run, value in zip(pair, values, strict=True) if math.isnan(value)]
+        # The loss of a run that has diverged is no number, and none that another try would give.
+        missing += [run.path.name for run in pair if run.result is None]
         if not any(map(math.isnan, values)):
             pairs.append(sum(sign * value for sign, value in zip(SIGNS, values, strict=False)))
     claimed = comparison.low, comparison.high

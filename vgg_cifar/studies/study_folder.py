@@ -9,7 +9,7 @@ from typing import Any
 
 from vgg_cifar import json_file
 from vgg_cifar.accelerators.layers import COMPUTE
-from vgg_cifar.atomic import write_json
+from vgg_cifar.atomic import refuse_foreign, write_json
 from vgg_cifar.errors import InputError
 from vgg_cifar.studies import STUDIES, get_study
 from vgg_cifar.studies.study import Figure, Run, Study, Timing, Variant
@@ -18,6 +18,9 @@ from vgg_cifar.training.run_folder import RunFolder
 from vgg_cifar.training.settings_json import changed, from_json
 
 INDEX = 'study.json'
+FILES = ('runs', 'timings', 'figures', 'tables', 'claims.json', 'report.html', 'report.md')
+"""What a study's folder holds beside study.json, which is written first."""
+
 ADVICE = 'run `vgg-cifar reproduce` into a new folder'
 MOST_SEEDS = 10_000
 
@@ -80,9 +83,11 @@ class StudyFolder:
     def joined(self) -> 'StudyFolder':
         """Return this with the seeds that the folder holds already; nothing is written.
 
-        An InputError where the folder holds another study, scale or data set.
+        An InputError where the folder holds another study, scale or data set, or what somebody else has
+        written under the names of `FILES`.
         """
         seeds = self.seeds
+        refuse_foreign(self.path, INDEX, FILES)
         if (self.path / INDEX).exists():
             there = StudyFolder.open(self.path)
             for name, found, wanted in (
