@@ -1,5 +1,6 @@
 """What of an unfinished output is done, on disk: a killed run goes on from here."""
 
+import contextlib
 import errno
 import fcntl
 import json
@@ -8,7 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from vgg_cifar.errors import InUse
+from vgg_cifar.errors import InputError, InUse
 
 # Some file systems of clusters have no locks.
 NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)
@@ -22,9 +23,10 @@ class Journal:
     name, the last line is {"complete": [BYTES, TIME]}, its size and time of change, by which it is known
     under any name. A torn last line does not count.
 
-    While it is open no other process can open it.
+    While it is open no other process can open it. An empty one is deleted when it is closed.
 
     Raises:
+        InputError: the file is something else's.
         InUse: another process, or another thread of this one, has it open.
 
     """
@@ -35,10 +37,18 @@ class Journal:
         self.done: dict[int, list[int]] = {}
         self.complete: list[int] | None = None
         self._file = self._lock()
-        content = os.pread(self._file, os.fstat(self._file).st_size, 0)
-        whole = content.rfind(b'\n') + 1
-        os.ftruncate(self._file, whole)
-        self._read(content[:whole].splitlines())
+        try:
+            content = os.pread(self._file, os.fstat(self._file).st_size, 0)
+            if not b'{'.startswith(content[:1]):
+                raise InputError(f'{path}: found something else than a journal of augment; move it away')
+            # What an append that was cut has left.
+            self._size = content.rfind(b'\n') + 1
+            if len(content) > self._size:
+                os.ftruncate(self._file, self._size)
+            self._read(content[: self._size].splitlines())
+        except BaseException:
+            self.close()
+            raise
 
     def _lock(self) -> int:
         while True:
@@ -77,26 +87,36 @@ class Journal:
     def start(self, identity: dict[str, Any]) -> None:
         """Begin anew."""
         os.ftruncate(self._file, 0)
-        self.identity, self.done, self.complete = identity, {}, None
+        self._size = 0
+        self.identity, self.done, self.complete = None, {}, None
         self._append(json.dumps(identity, sort_keys=True).encode())
+        self.identity = identity
 
     def add(self, blocks: Iterable[list[int]]) -> None:
         """Record blocks whose values have reached the disk."""
-        lines = []
-        for block in blocks:
-            self.done[block[0]] = block[1:]
-            lines.append(json.dumps(block, separators=(',', ':')).encode())
-        if lines:
-            self._append(b'\n'.join(lines))
+        blocks = list(blocks)
+        if blocks:
+            self._append(b'\n'.join(json.dumps(block, separators=(',', ':')).encode() for block in blocks))
+            self.done.update((block[0], block[1:]) for block in blocks)
 
     def finish(self, output: Path) -> None:
         """Record that `output` needs nothing but its name."""
-        self.complete = stamp(output)
-        self._append(json.dumps({'complete': self.complete}).encode())
+        complete = stamp(output)
+        self._append(json.dumps({'complete': complete}).encode())
+        self.complete = complete
 
     def _append(self, text: bytes) -> None:
-        os.write(self._file, text + b'\n')
-        os.fsync(self._file)
+        left = text + b'\n'
+        try:
+            while left:
+                left = left[os.write(self._file, left) :]
+            os.fsync(self._file)
+        except OSError:
+            # Else the next line would begin within this one.
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._file, self._size)
+            raise
+        self._size += len(text) + 1
 
     def delete(self) -> None:
         """Delete the file; nothing is left to go on from."""
@@ -104,6 +124,8 @@ class Journal:
 
     def close(self) -> None:
         """Let other processes open it."""
+        if os.fstat(self._file).st_size == 0:
+            self.delete()
         os.close(self._file)
 
 

@@ -19,6 +19,7 @@ from augment.layout import Layout, layout
 from augment.recipe import Recipe
 from augment.targets import CompressedTarget, Target, assemble
 from augment.workers import how_many, in_threads
+from vgg_cifar.atomic import sync
 from vgg_cifar.data_file import DataFile, open_data_file, read_images
 from vgg_cifar.errors import InputError, first_line
 from vgg_cifar.free_space import require_disk, require_memory, reserve
@@ -179,21 +180,15 @@ class _Job:
 
     def goes_on(self, identity: dict[str, Any], fresh: bool, overwrite: bool) -> bool:
         """Return whether to go on with an unfinished output; refuse to touch what is something else's."""
-        unfinished, known = self.paths.partial.exists(), self.journal.identity
-        try:
-            require_writable(self.paths.out, overwrite)
-            if unfinished and known != identity and not fresh:
+        require_writable(self.paths.out, overwrite)
+        known = self.journal.identity
+        for unfinished in (self.paths.partial, self.paths.new):
+            if unfinished.exists() and known != identity and not fresh:
                 what = (
                     'no unfinished output of this command' if known is None else self._differences(identity)
                 )
-                raise InputError(
-                    f'{self.paths.partial}: holds {what}; --fresh to start anew, or move it away'
-                )
-        except InputError:
-            if known is None:
-                self.journal.delete()
-            raise
-        return unfinished and not fresh
+                raise InputError(f'{unfinished}: holds {what}; --fresh to start anew, or move it away')
+        return self.paths.partial.exists() and not fresh
 
     def _differences(self, identity: dict[str, Any]) -> str:
         before = self.journal.identity or {}
@@ -212,6 +207,7 @@ class _Job:
             )
             self._create_skeleton(attributes, 0, row_bytes * self.sizes.rows * self.sizes.copies)
             reserve(self.paths.new, self.paths.new.stat().st_size)
+            sync(self.paths.new)
             self.paths.new.replace(self.paths.partial)
 
     def _create_skeleton(self, attributes: dict[str, Any], chunks: int, later: int) -> None:
@@ -265,9 +261,13 @@ class _Job:
         return task
 
     def _record(self, target: Target, written: list[list[int]]) -> None:
-        target.sync()
-        self.journal.add(written)
+        # A system reports a write that has failed to the first who asks, and to nobody after: what was to be
+        # synced then is not done, and must not be recorded by whoever comes next.
+        blocks = written.copy()
         written.clear()
+        if blocks:
+            target.sync()
+            self.journal.add(blocks)
 
     def _target(self) -> Target:
         if self.recipe.gzip:
@@ -279,8 +279,7 @@ class _Job:
         if self.recipe.gzip:
             self._create_skeleton(attributes, self.paths.partial.stat().st_size, 0)
             assemble(self.paths.partial, self.paths.new, self.sizes, self.journal.done)
-            with self.paths.new.open('rb') as file:
-                os.fsync(file.fileno())
+            sync(self.paths.new)
         self.journal.finish(self.paths.new if self.recipe.gzip else self.paths.partial)
 
     def is_complete(self) -> bool:

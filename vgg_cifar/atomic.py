@@ -41,8 +41,7 @@ def replacing(path: str | os.PathLike, partial: str | os.PathLike | None = None)
             umask = os.umask(0)
             os.umask(umask)
             partial.chmod(0o666 & ~umask)
-            with partial.open('rb') as file:
-                os.fsync(file.fileno())
+            sync(partial)
             partial.replace(path)
         finally:
             partial.unlink(missing_ok=True)
@@ -51,6 +50,12 @@ def replacing(path: str | os.PathLike, partial: str | os.PathLike | None = None)
         if error.filename is None:
             error.filename = os.fspath(path)
         raise
+
+
+def sync(path: Path) -> None:
+    """Wait until the file at `path` is on the disk."""
+    with path.open('rb') as file:
+        os.fsync(file.fileno())
 
 
 def write_json(path: Path, content: object, partial: Path | None = None) -> None:

@@ -1,5 +1,6 @@
 """From file to file, through the command; resuming after a kill at every step."""
 
+import errno
 import fcntl
 import os
 import resource
@@ -361,6 +362,99 @@ def test_killed_at_any_moment_a_run_goes_on_to_the_same_bits(source, tmp_path, o
     assert int(result.stdout.split()[-1]) > 40
 
 
+# Lets the k-th call that changes the folder fail, for every k, and then lets the same command go on. Prints
+# the number of failures. What a failed fsync was to bring to the disk is lost, and is reported once, as Linux
+# does; every write writes a part only, as it may.
+FAILER = """
+import errno, itertools, os, sys
+from pathlib import Path
+from augment import layout, pipeline, skeleton
+from augment.__main__ import main
+
+layout.CHUNK_BYTES, layout.BLOCK_BYTES, pipeline.SECONDS_BETWEEN_SYNCS = 16 * 768, 64 * 768, 0
+out, folder, number = Path(sys.argv[2]), Path(sys.argv[2]).parent, int(sys.argv.pop())
+calls = 0
+unsynced = {}
+pwrite, write = os.pwrite, os.write
+
+def fails():
+    global calls
+    calls -= 1
+    return calls == 0
+
+def fail():
+    raise OSError(number, os.strerror(number))
+
+def failing(call):
+    def wrapped(*arguments, **options):
+        if fails():
+            fail()
+        return call(*arguments, **options)
+    return wrapped
+
+def part(size):
+    return size - 4096 if size > 4096 else size
+
+def failing_pwrite(file, values, position):
+    if fails():
+        fail()
+    written = pwrite(file, values[: part(len(values))], position)
+    unsynced.setdefault(os.fstat(file).st_ino, []).append((position, written))
+    return written
+
+def failing_write(file, values):
+    if fails():
+        write(file, values[: len(values) // 2])
+        fail()
+    begin = os.fstat(file).st_size
+    written = write(file, values[:-1] or values)
+    unsynced.setdefault(os.fstat(file).st_ino, []).append((begin, written))
+    return written
+
+def failing_fsync(file):
+    lost = unsynced.pop(os.fstat(file).st_ino, [])
+    if fails():
+        with open(f'/proc/self/fd/{file}', 'r+b') as same:
+            for position, size in lost:
+                same.seek(position)
+                same.write(b' ' * size)
+        fail()
+
+os.pwrite, os.write, os.fsync = failing_pwrite, failing_write, failing_fsync
+for owner, name in ((os, 'ftruncate'), (Path, 'replace'), (Path, 'touch'), (skeleton, 'create'),
+                    (pipeline, 'assemble')):
+    setattr(owner, name, failing(getattr(owner, name)))
+
+assert main(sys.argv[1:]) == 0
+whole = out.read_bytes()
+for failures in itertools.count(1):
+    out.unlink()
+    unsynced.clear()
+    calls = failures
+    status = main(sys.argv[1:])
+    if calls > 0:
+        assert status == 0
+        break
+    assert status in (1, 2), f'failure {failures} ended with {status}'
+    assert not out.exists() or out.read_bytes() == whole, f'failure {failures} left a wrong output'
+    if not out.exists():
+        assert main(sys.argv[1:]) == 0, f'after failure {failures}'
+    assert out.read_bytes() == whole, f'failure {failures} changed the output'
+    assert [path.name for path in folder.iterdir()] == [out.name], f'failure {failures} left a file behind'
+print(failures - 1)
+"""
+
+
+@pytest.mark.parametrize('number', [errno.EIO, errno.ENOSPC])
+@pytest.mark.parametrize('options', [[], ['--gzip', '1']])
+def test_whatever_call_fails_a_run_goes_on_to_the_same_bits(source, tmp_path, options, number):
+    out = tmp_path / 'folder' / 'OUT.hdf5'
+    result = python('-c', FAILER, source, out, *options, number, cwd=ROOT)
+    assert result.returncode == 0, result.stderr[-2000:]
+    assert int(result.stdout.split()[-1]) > 15
+    assert all(line.startswith('augment: ') for line in result.stderr.splitlines())
+
+
 def killed_after_blocks(source, out, blocks):
     """Leave an unfinished output: kill the command once that many blocks are recorded."""
     code = f"""if True:
@@ -459,24 +553,26 @@ def test_two_processes_do_not_write_one_output(source, tmp_path, capsys):
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_stops_cleanly_and_the_same_command_goes_on(source, tmp_path, images, number):
     code = f"""if True:
-        import os, signal, sys, threading
+        import os, signal, sys, time
         from augment import layout, targets
         layout.CHUNK_BYTES, layout.BLOCK_BYTES = 16 * 768, 64 * 768
         write = targets.Target.write
         def signalling(self, number, *images):
             if number == 2:
                 os.kill(os.getpid(), {number})
+                # Not done before the main thread has heard of it.
+                time.sleep(1)
             return write(self, number, *images)
         targets.Target.write = signalling
         from augment.__main__ import main
         sys.exit(main(sys.argv[1:]))"""
     out = tmp_path / 'OUT.hdf5'
     result = python('-c', code, source, out, cwd=ROOT)
-    if result.returncode:
-        assert result.returncode == 128 + number
-        assert 'the same command goes on' in result.stderr
-        assert result.stderr.count('\n') == 1
-    assert main([str(source), str(out)]) == 0 or result.returncode == 0
+    assert result.returncode == 128 + number
+    assert 'the same command goes on' in result.stderr
+    assert result.stderr.count('\n') == 1
+    assert not out.exists()
+    assert main([str(source), str(out)]) == 0
     assert content(out)['X_train'].tobytes() == transforms.apply_copies(images).tobytes()
 
 
