@@ -40,7 +40,9 @@ def find(script: Path, folder: Path, python: int | None = None, chainer: int | N
     sources = list(own_sources(script, folder))
     files = frozenset(source.path for source in sources) | {script}
     old_python = None if python else next(_signs(sources, _python2), None)
-    old_chainer = None if chainer else next(_signs(sources, _chainer1), None)
+    # Leftovers of Chainer 1 stand in programs of Chainer 2 and 3, Chainer's own examples among them.
+    known = chainer or any(map(_is_chainer2, sources))
+    old_chainer = None if known else next(_signs(sources, _chainer1), None)
     signs = tuple(sign for sign in (old_python, old_chainer) if sign)
     return Dialect(python or (2 if old_python else 3), chainer or (1 if old_chainer else 7), signs, files)
 
@@ -245,7 +247,8 @@ def _unguarded(tree: ast.AST) -> Iterator[ast.AST]:
 
 def _asks_for_version(test: ast.expr) -> bool:
     return any(
-        getattr(node, 'attr', getattr(node, 'id', '')).upper() in ('VERSION_INFO', 'PY2', 'PY3', 'VERSION')
+        getattr(node, 'attr', getattr(node, 'id', '')).strip('_').lower()
+        in ('version', 'version_info', 'py2', 'py3')
         for node in ast.walk(test)
     )
 
@@ -329,6 +332,16 @@ def _chainer1(source: Source) -> Iterator[tuple[int, str]]:
             sign = _call_of_1(node, names, normalised)
             if sign:
                 yield node.lineno, sign
+
+
+def _is_chainer2(source: Source) -> bool:
+    """Whether a source uses what Chainer 1 did not have."""
+    names = _Names(source.tree)
+    return any(
+        isinstance(node, ast.Attribute)
+        and (node.attr == 'init_scope' or names.full(node) in ('chainer.config', 'chainer.using_config'))
+        for node in _unguarded(source.tree)
+    )
 
 
 def _call_of_1(node: ast.Call, names: _Names, normalised: set[str]) -> str:
