@@ -71,8 +71,7 @@ CHAINER_7 = (
     'def dropout(x, train): pass\ndropout(x, train=True)',
     'try: L.Linear(1, 2, wscale=2)\nexcept TypeError: L.Linear(1, 2)',
     'if chainer.__version__ < "2": x = Variable(a, volatile=True)',
-    'def f(self):\n    with self.init_scope(): self.l = L.Linear(1, 2)\n'
-    'x = Variable(a, volatile=True)',
+    'def f(self):\n    with self.init_scope(): self.l = L.Linear(1, 2)\nx = Variable(a, volatile=True)',
     'with chainer.using_config("train", False): F.relu(x, use_cudnn=False)',
     'chainer.config.train = False\no.zero_grads()',
 )
