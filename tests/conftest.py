@@ -12,4 +12,6 @@ import vgg_cifar  # noqa: F401
 
 # No test is timed: the machine may be busy.
 hypothesis.settings.register_profile('untimed', deadline=None)
+# Where a failure is expected, its smallest example is of no interest.
+hypothesis.settings.register_profile('no-shrinking', deadline=None, phases=[hypothesis.Phase.generate])
 hypothesis.settings.load_profile('untimed')

@@ -1,7 +1,8 @@
 """Chainer on today's stack, VGG networks for CIFAR-10, and the studies of five reports."""
 
-from vgg_cifar.accelerators import onednn
+from vgg_cifar.accelerators import cudnn, onednn
 from vgg_cifar.compat import chainer7
 
 chainer7.prepare()
 onednn.enable()
+cudnn.enable()

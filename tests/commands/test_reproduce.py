@@ -164,7 +164,7 @@ def test_stopped_in_the_middle_goes_on(images, tmp_path):
     [
         (('--figure', '60'), '--figure is 60; ie598 has 2, 3, 3b, 4, 5, 5b, 6, 6b, 7, 8, 9, 9b, 10, 10b'),
         (('--seeds', '0'), '--seeds is 0'),
-        (('-d', '0'), '-d 0: CuPy finds no GPU here'),
+        (('-d', '0'), 'or use -d -1 for the CPU'),
         (('-d', '@tpu'), '-d @tpu: no such device'),
     ],
 )

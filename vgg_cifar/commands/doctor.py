@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from vgg_cifar import machine
-from vgg_cifar.accelerators import onednn
+from vgg_cifar.accelerators import cudnn, onednn
 from vgg_cifar.compat import chainer7
 
 
@@ -124,19 +124,18 @@ def _cpu() -> Iterator[Finding]:
 
 
 def _gpu() -> Iterator[Finding]:
-    from chainer.backends import cuda
+    obstacle, _, advice = cudnn.obstacle().partition(': ')
+    if obstacle:
+        yield Finding('GPU', f'none: {obstacle}', advice and f'For an NVIDIA GPU: {advice}')
+    if importlib.util.find_spec('cupy') is None:
+        return
+    import cupy
 
-    if cuda.available:
-        import cupy
-
+    if not obstacle:
         name = cupy.cuda.runtime.getDeviceProperties(0)['name'].decode()
-        cudnn = 'with' if cuda.cudnn_enabled else 'without'
-        yield Finding('GPU', f'{name}, CuPy {cupy.__version__}, {cudnn} cuDNN')
-    elif importlib.util.find_spec('cupy'):
-        reason = getattr(cuda, '_resolution_error', 'it finds no GPU')
-        yield Finding('GPU', f'none: CuPy is installed, but {reason}')
-    else:
-        yield Finding('GPU', 'none: CuPy is not installed', 'For an NVIDIA GPU: pip install "vgg-cifar[gpu]"')
+        yield Finding('GPU', f'{name}, CuPy {cupy.__version__}')
+    state, _, advice = cudnn.status().partition(' (')
+    yield Finding('GPU', state, advice.rstrip(')'))
 
 
 def _cluster() -> Iterator[Finding]:

@@ -345,6 +345,9 @@ AGE_WARNINGS: tuple[tuple[str, type[Warning], str], ...] = (
     (r'msvccompiler is deprecated', DeprecationWarning, r'(setuptools\._)?distutils\.'),
     # chainer/_environment_check.py, for CuPy 8 or newer, where it still can be loaded.
     (r'\s*-+\s*(CuPy|iDeep) \(\S+\) version', UserWarning, r'chainer\._environment_check$'),
+    # cupy/_environment.py, for chainer/training/updaters/multiprocess_parallel_updater.py, which says itself
+    # that it needs NCCL.
+    (r'\s*nccl library could not be loaded', UserWarning, r'cupy\._environment$'),
     # pkg_resources/__init__.py, from setuptools 67.5 on and as a UserWarning from 80.9 on.
     (r'pkg_resources is deprecated', DeprecationWarning, r'chainer\.'),
     (r'pkg_resources is deprecated', UserWarning, r'chainer\.'),

@@ -1,12 +1,17 @@
 """Devices by Chainer's words."""
 
+import warnings
+
 import chainer
 
+from vgg_cifar.accelerators import cudnn
 from vgg_cifar.errors import InputError
 
 
 def get_device(name: str) -> chainer.backend.Device:
     """Return the device called ``-1`` or ``@numpy`` (the CPU), or ``0`` or ``@cupy:0`` (the first GPU).
+
+    Warns where a GPU has to do without cuDNN.
 
     Raises:
         InputError: there is no such device; the message says how to get one.
@@ -18,11 +23,12 @@ def get_device(name: str) -> chainer.backend.Device:
         specifier = name
     else:
         specifier = '@numpy' if number < 0 else f'@cupy:{number}'
-    if specifier.startswith('@cupy') and not chainer.backends.cuda.available:
-        raise InputError(
-            f'-d {name}: CuPy finds no GPU here; use -d -1 for the CPU; '
-            '`vgg-cifar doctor` says what is missing'
-        )
+    if specifier.startswith('@cupy'):
+        obstacle = cudnn.obstacle()
+        if obstacle:
+            raise InputError(f'-d {name}: {obstacle}; or use -d -1 for the CPU')
+        if not chainer.backends.cuda.cudnn_enabled:
+            warnings.warn(f'-d {name}: {cudnn.status()}; convolutions are slower without it', stacklevel=2)
     try:
         device = chainer.get_device(specifier)
         device.use()

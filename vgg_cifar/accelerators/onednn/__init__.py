@@ -39,7 +39,7 @@ def enable() -> None:
     whether Chainer uses the accelerator; else chainer.global_config.use_ideep becomes 'auto'. With
     VGG_CIFAR_ACCELERATOR=off this does nothing. Again changes nothing. `status` says what came of it.
     """
-    if _switched_off() or any(isinstance(finder, _Finder) for finder in sys.meta_path):
+    if switched_off() or any(isinstance(finder, _Finder) for finder in sys.meta_path):
         return
     # The last one to be asked: a real ideep4py goes first.
     sys.meta_path.append(_Finder())
@@ -66,7 +66,7 @@ def status() -> str:
         dnnl = library.load()
         version = '.'.join(map(str, dnnl.version_numbers))
         return f'oneDNN: live, version {version}, {dnnl.isa_name}, {threads.used()} threads'
-    if _switched_off():
+    if switched_off():
         reason = f'switched off by {VARIABLE}={os.environ[VARIABLE]}'
     elif 'ideep4py' in sys.modules and not _is_stand_in(sys.modules['ideep4py']):
         reason = 'the real ideep4py is installed, and is used'
@@ -83,7 +83,8 @@ def status() -> str:
     return f'oneDNN: off, {reason}'
 
 
-def _switched_off() -> bool:
+def switched_off() -> bool:
+    """Whether VGG_CIFAR_ACCELERATOR says that no accelerator is to be used."""
     return os.environ.get(VARIABLE, '').lower() in ('off', '0', 'no', 'false', 'never')
 
 
