@@ -96,7 +96,7 @@ def _rows(text: str) -> tuple[int | None, int | None]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    from augment import transforms
+    from augment import recipe, transforms
 
     parser = argparse.ArgumentParser(
         prog='python -m augment',
@@ -128,10 +128,15 @@ def _parser() -> argparse.ArgumentParser:
         help="2x2x2 over neighbouring channels too, as the listing's, or 2x2 within each (default: channels)",
     )
     parser.add_argument(
-        '--dtype', choices=('float32', 'uint8'), default='float32', help='of the output (default: float32)'
+        '--dtype', choices=recipe.DTYPES, default='float32', help='of the output (default: float32)'
     )
     parser.add_argument(
-        '--gzip', metavar='LEVEL', type=int, choices=range(10), default=0, help='compress, 1 fast to 9 small'
+        '--gzip',
+        metavar='LEVEL',
+        type=int,
+        choices=recipe.LEVELS,
+        default=0,
+        help='compress, 1 fast to 9 small',
     )
     parser.add_argument(
         '--rows', metavar='A:B', type=_rows, default=(None, None), help='only rows A to B - 1: one shard'

@@ -126,7 +126,7 @@ def augment(
             _write_shards(team, job, shards, journal, signals)
             client.close()
             _wait_for_files(files)
-            merge.join(paths.out, files, True, overwrite, signals, when_written=journal.finish)
+            merge.join(paths.out, files, True, overwrite, signals, folder / 'joined', journal.finish)
         shutil.rmtree(folder, ignore_errors=True)
     constant = sum(count for count, *_ in journal.done.values())
     seconds = time.monotonic() - started

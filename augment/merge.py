@@ -1,11 +1,11 @@
 """Joins shards that were written with --rows into one file."""
 
 import contextlib
+import math
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import h5py
 import numpy
@@ -15,15 +15,18 @@ from augment.layout import PAGE_BYTES, Layout
 from augment.pipeline import Paths, refuse_as_output, require_writable
 from augment.targets import Target
 from augment.workers import in_threads
+from vgg_cifar.atomic import replacing
 from vgg_cifar.errors import InputError, first_line
 from vgg_cifar.free_space import require_disk, reserve
-from vgg_cifar.hdf5_file import opened
+from vgg_cifar.hdf5_file import Rows, opened
 from vgg_cifar.stop_signals import StopSignals
 
 # What shards of one job have in common.
 SHARED = ('augment_copies', 'augment_median_window', 'augment_source_sha256', 'augment_source_rows')
 
 COPY_BYTES = 8 * 2**20
+
+NO_SHARD = 'found no shard, expected a file written with --rows A:B'
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,9 @@ class _Shard:
     file: h5py.File
     start: int
     stop: int
+    total: int
+    rows: Rows
+    labels: Rows
 
     @property
     def images(self) -> h5py.Dataset:
@@ -58,11 +64,13 @@ def join(
     copy: bool,
     overwrite: bool,
     signals: StopSignals,
+    partial: Path | None = None,
     when_written: Callable[[Path], None] = lambda path: None,
 ) -> None:
     """Do what `merge` does within the caller's `signals`.
 
-    `when_written` gets the path of the joined file when that needs nothing but its name.
+    `partial` is as in `atomic.replacing`; `when_written` gets the path of the joined file when that needs
+    nothing but its name.
     """
     out = Path(os.path.realpath(out))
     require_writable(out, overwrite)
@@ -77,51 +85,53 @@ def join(
                     f'{part.path}: lies in another folder than {out}, which would refer to it; '
                     'move it there, or copy its values with --copy'
                 )
-        out.parent.mkdir(parents=True, exist_ok=True)
-        new = paths.new
-        read = parts if copy else parts[:1]
-        require_disk(new, sum(part.path.stat().st_size for part in read) + skeleton.METADATA_BYTES)
         try:
-            with h5py.File(
-                new, 'w', libver=('v110', 'v110'), alignment_threshold=2**16, alignment_interval=PAGE_BYTES
-            ) as file:
-                blocks = _copy(parts, file) if copy else _refer(parts, file)
-                _join_labels(parts, file)
-                for name in ('X_train', 'Y_train'):
-                    skeleton.copy_attributes(parts[0].file[name], file[name], parts[0].path)
-                for name in parts[0].file:
-                    link = parts[0].file.get(name, getlink=True)
-                    if not isinstance(link, h5py.HardLink):
-                        file[name] = link
-                    elif name not in ('X_train', 'Y_train'):
-                        parts[0].file.copy(name, file)
-                skeleton.copy_attributes(parts[0].file, file, parts[0].path)
-                file.attrs['augment_rows'] = [0, parts[-1].stop]
-            reserve(new, new.stat().st_size)
-            for part, row in blocks:
-                _copy_blocks(part, new, row, signals)
-            with new.open('rb') as written:
-                os.fsync(written.fileno())
-            when_written(new)
-            new.replace(out)
+            with replacing(out, partial) as new:
+                _write(parts, new, copy, signals)
+                when_written(new)
         except (OSError, RuntimeError) as error:
             raise InputError(f'{out}: cannot be written ({first_line(error)})') from error
-        finally:
-            new.unlink(missing_ok=True)
+
+
+def _write(parts: list[_Shard], new: Path, copy: bool, signals: StopSignals) -> None:
+    first = parts[0].file
+    read = parts if copy else parts[:1]
+    require_disk(new, sum(part.path.stat().st_size for part in read) + skeleton.METADATA_BYTES)
+    with h5py.File(
+        new, 'w', libver=('v110', 'v110'), alignment_threshold=2**16, alignment_interval=PAGE_BYTES
+    ) as file:
+        blocks = _copy(parts, file) if copy else _refer(parts, file)
+        _join_labels(parts, file)
+        for name in ('X_train', 'Y_train'):
+            skeleton.copy_attributes(first[name], file[name], parts[0].path)
+        for name in first:
+            link = first.get(name, getlink=True)
+            if not isinstance(link, h5py.HardLink):
+                file[name] = link
+            elif name not in ('X_train', 'Y_train'):
+                first.copy(name, file)
+        skeleton.copy_attributes(first, file, parts[0].path)
+        file.attrs['augment_rows'] = [0, parts[-1].stop]
+    reserve(new, new.stat().st_size)
+    for part, row in blocks:
+        _copy_blocks(part, new, row, signals)
 
 
 def _open(path: Path, stack: contextlib.ExitStack) -> _Shard:
     file = stack.enter_context(opened(path))
     try:
         start, stop = (int(row) for row in file.attrs['augment_rows'])
-        copies = len(file.attrs['augment_copies'])
-        images, labels = file['X_train'], file['Y_train']
-        whole = len(images) == len(labels) == (stop - start) * copies and not images.is_virtual
-    except (KeyError, TypeError, ValueError, AttributeError):
-        whole = False
-    if not whole:
-        raise InputError(f'{path}: found no shard, expected a file written with --rows A:B')
-    return _Shard(path, file, start, stop)
+        copies, total = len(file.attrs['augment_copies']), int(file.attrs['augment_source_rows'])
+    except (KeyError, TypeError, ValueError, AttributeError, OSError):
+        raise InputError(f'{path}: {NO_SHARD}') from None
+    images, labels = (
+        stack.enter_context(contextlib.closing(Rows(file, name))) for name in ('X_train', 'Y_train')
+    )
+    chunks = file['X_train'].chunks
+    whole = chunks and chunks[1:] == images.shape[1:] and not file['X_train'].is_virtual
+    if not (whole and labels.shape and len(images) == len(labels) == (stop - start) * copies > 0):
+        raise InputError(f'{path}: {NO_SHARD}')
+    return _Shard(path, file, start, stop, total, images, labels)
 
 
 def _check(parts: list[_Shard]) -> None:
@@ -153,9 +163,10 @@ def _check(parts: list[_Shard]) -> None:
                 'leave out or rewrite one of them'
             )
         row, before = part.stop, str(part.path)
-    total = int(first.file.attrs['augment_source_rows'])
-    if row != total:
-        raise InputError(f'{before}: ends at row {row} of {total}; write the rest with --rows {row}:{total}')
+    if row != first.total:
+        raise InputError(
+            f'{before}: ends at row {row} of {first.total}; write the rest with --rows {row}:{first.total}'
+        )
 
 
 def _refer(parts: list[_Shard], file: h5py.File) -> list[tuple[_Shard, int]]:
@@ -182,7 +193,7 @@ def _copy(parts: list[_Shard], file: h5py.File) -> list[tuple[_Shard, int]]:
     for part in parts:
         alike = all(
             getattr(part.images, name) == getattr(images, name)
-            for name in ('chunks', 'compression', 'shuffle')
+            for name in ('chunks', 'compression', 'shuffle', 'fletcher32', 'scaleoffset')
         )
         ends = (row, row + len(part.images))
         whole_chunks = alike and all(end % images.chunks[0] == 0 or end == len(images) for end in ends)
@@ -191,7 +202,7 @@ def _copy(parts: list[_Shard], file: h5py.File) -> list[tuple[_Shard, int]]:
         elif whole_chunks and _is_in_order(part.images):
             blocks.append((part, row))
         else:
-            _copy_values(part.images, images, row)
+            _copy_values(part.rows, images, row)
         row += len(part.images)
     return blocks
 
@@ -205,14 +216,15 @@ def _copy_chunks(source: h5py.Dataset, out: h5py.Dataset, row: int) -> None:
     """Copy compressed chunks as they are: compressing takes most of the time that making them took."""
     zeros = (0,) * (out.ndim - 1)
     for start in range(0, len(source), source.chunks[0]):
-        _, values = source.id.read_direct_chunk((start, *zeros))
-        out.id.write_direct_chunk((row + start, *zeros), values)
+        filters, values = source.id.read_direct_chunk((start, *zeros))
+        out.id.write_direct_chunk((row + start, *zeros), values, filters)
 
 
 def _copy_blocks(part: _Shard, out: Path, row: int, signals: StopSignals) -> None:
     """Copy uncompressed chunks from file to file: through HDF5 it takes several times as long."""
     images = part.images
-    image_bytes, chunk = images[:1].nbytes, images.chunks[0]
+    chunk = images.chunks[0]
+    image_bytes = _row_bytes(part.rows)
     block = chunk * max(1, COPY_BYTES // (chunk * image_bytes))
     sizes = Layout(len(images), 1, chunk, block, chunk * image_bytes % PAGE_BYTES == 0)
     begin = skeleton.first_chunk(part.path, sizes)
@@ -235,22 +247,27 @@ def _copy_blocks(part: _Shard, out: Path, row: int, signals: StopSignals) -> Non
             pass
 
 
-def _copy_values(source: h5py.Dataset, out: h5py.Dataset, row: int) -> None:
-    step = max(1, COPY_BYTES // source[:1].nbytes)
-    step = -(-step // source.chunks[0]) * source.chunks[0]
+def _copy_values(source: Rows, out: h5py.Dataset, row: int) -> None:
+    step = max(1, COPY_BYTES // _row_bytes(source))
+    step = -(-step // source.chunk) * source.chunk
     for start in range(0, len(source), step):
-        values: Any = source[start : start + step]
+        values = source.read(start, min(len(source), start + step))
         out[row + start : row + start + len(values)] = values
 
 
 def _join_labels(parts: list[_Shard], file: h5py.File) -> None:
-    labels = [part.file['Y_train'] for part in parts]
-    joined = file.create_dataset('Y_train', (sum(map(len, labels)), *labels[0].shape[1:]), labels[0].dtype)
+    first = parts[0].labels
+    rows = sum(len(part.labels) for part in parts)
+    joined = file.create_dataset('Y_train', (rows, *first.shape[1:]), first.dtype)
     row = 0
-    for part in labels:
-        joined[row : row + len(part)] = part[:]
-        row += len(part)
+    for part in parts:
+        _copy_values(part.labels, joined, row)
+        row += len(part.labels)
 
 
 def _whole_shape(parts: list[_Shard]) -> tuple[int, ...]:
     return (sum(len(part.images) for part in parts), *parts[0].images.shape[1:])
+
+
+def _row_bytes(rows: Rows) -> int:
+    return math.prod(rows.shape[1:]) * rows.dtype.itemsize

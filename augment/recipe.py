@@ -9,6 +9,10 @@ from augment import transforms
 from vgg_cifar.errors import InputError
 from vgg_cifar.hdf5_file import Rows
 
+DTYPES = ('float32', 'uint8')
+
+LEVELS = range(10)
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -33,6 +37,10 @@ class Recipe:
     gzip: int = 0
 
     def __post_init__(self) -> None:
+        for name, values in (('median_window', transforms.WINDOWS), ('dtype', DTYPES), ('gzip', LEVELS)):
+            if (found := getattr(self, name)) not in values:
+                expected = ', '.join(map(str, values))
+                raise InputError(f'--{name.replace("_", "-")}: found {found!r}, expected {expected}')
         try:
             transforms.count_copies(self.copies, self.rotate)
         except ValueError as error:

@@ -97,3 +97,77 @@ def test_a_shard_is_never_the_output(source, tmp_path):
         assert merge(path, *shards, '--overwrite') == 2
         assert merge(path, *shards) == 2
     assert [path.read_bytes() for path in shards] == before
+
+
+def _external(file):
+    images = file['X_train'][()]
+    del file['X_train']
+    file.create_dataset('X_train', images.shape, images.dtype, external=[('secret.bin', 0, images.nbytes)])
+
+
+def _elsewhere(file):
+    del file['X_train']
+    file['X_train'] = h5py.ExternalLink('/elsewhere.hdf5', 'X_train')
+
+
+def _never_written(file):
+    images = file['X_train'][()]
+    del file['X_train']
+    file.create_dataset('X_train', images.shape, images.dtype, chunks=(8, *images.shape[1:]))
+
+
+def _contiguous(file):
+    images = file['X_train'][()]
+    del file['X_train']
+    file['X_train'] = images
+
+
+def _without_total(file):
+    del file.attrs['augment_source_rows']
+
+
+@pytest.mark.parametrize(
+    ('change', 'expected'),
+    [
+        (_external, 'X_train: its values lie in secret.bin'),
+        (_elsewhere, 'X_train: found an external link'),
+        (_never_written, 'X_train: '),
+        (_contiguous, 'found no shard'),
+        (_without_total, 'found no shard'),
+    ],
+)
+@pytest.mark.parametrize('how', [[], ['--copy']])
+def test_a_shard_is_read_as_strictly_as_a_source(source, tmp_path, capsys, how, change, expected):
+    shards = [shard(source, tmp_path, 0, 50), shard(source, tmp_path, 50, 90)]
+    (tmp_path / 'secret.bin').write_bytes(bytes(10**6))
+    with h5py.File(shards[1], 'r+') as file:
+        change(file)
+    assert merge(tmp_path / 'OUT.hdf5', *shards, *how) == 2
+    assert expected in capsys.readouterr().err
+    assert not list(tmp_path.glob('*OUT*'))
+
+
+@pytest.mark.parametrize('changed', [{'chunks': (8, 1, 4, 8)}, {'fletcher32': True}])
+def test_chunks_stored_otherwise_are_not_copied_as_they_are(source, tmp_path, capsys, changed):
+    shards = [shard(source, tmp_path, *rows, '--gzip', '1') for rows in ((0, 32), (32, 90))]
+    with h5py.File(shards[1], 'r+') as file:
+        images, options = file['X_train'][()], {'chunks': file['X_train'].chunks} | changed
+        attributes = dict(file['X_train'].attrs)
+        del file['X_train']
+        file.create_dataset('X_train', data=images, compression='gzip', compression_opts=1, **options)
+        file['X_train'].attrs.update(attributes)
+    status = merge(tmp_path / 'OUT.hdf5', *shards, '--copy')
+    if status == 2:
+        assert 'found no shard' in capsys.readouterr().err
+        return
+    with h5py.File(tmp_path / 'OUT.hdf5') as file:
+        numpy.testing.assert_array_equal(file['X_train'][-len(images) :], images)
+
+
+def test_what_lies_beside_the_output_stays(source, tmp_path):
+    shards = [shard(source, tmp_path, 0, 50), shard(source, tmp_path, 50, 90)]
+    foreign = [tmp_path / f'OUT.hdf5.{name}' for name in ('partial', 'partial.new', 'partial.journal')]
+    for path in foreign:
+        path.write_text('mine')
+    assert merge(tmp_path / 'OUT.hdf5', *shards, '--copy') == 0
+    assert all(path.read_text() == 'mine' for path in foreign)
