@@ -4,6 +4,7 @@ import contextlib
 import errno
 import fcntl
 import json
+import operator
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -74,14 +75,15 @@ class Journal:
     def _read(self, lines: list[bytes]) -> None:
         try:
             if lines:
-                self.identity = json.loads(lines[0])
+                self.identity = dict(json.loads(lines[0]))
             for line in lines[1:]:
                 entry = json.loads(line)
                 if isinstance(entry, dict):
                     self.complete = entry['complete']
                 else:
-                    self.done[entry[0]] = entry[1:]
-        except (ValueError, TypeError, LookupError):
+                    number, *rest = map(operator.index, entry)
+                    self.done[number] = rest
+        except (ValueError, TypeError, LookupError, RecursionError):
             self.identity, self.done, self.complete = None, {}, None
 
     def start(self, identity: dict[str, Any]) -> None:

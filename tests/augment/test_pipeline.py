@@ -540,6 +540,19 @@ def test_a_strange_file_under_the_partial_name_is_not_touched(source, tmp_path, 
     assert sorted(path.name for path in tmp_path.iterdir()) == ['IN.hdf5', 'OUT.hdf5.partial']
 
 
+@pytest.mark.parametrize(
+    'content',
+    [b'{"a": 1', b'{"a": 1}\n[[1], 0]\n', b'{}\n["x"]\n', b'{}\n7\n', b'{"a": ' + b'[' * 10**6 + b'\n'],
+    ids=['torn', 'a list', 'a text', 'a number', 'nested'],
+)
+def test_a_journal_of_anything_else_counts_as_none(source, tmp_path, images, content):
+    (tmp_path / 'OUT.hdf5.partial.journal').write_bytes(content)
+    assert main([str(source), str(tmp_path / 'OUT.hdf5')]) == 0
+    with h5py.File(tmp_path / 'OUT.hdf5') as file:
+        numpy.testing.assert_array_equal(file['X_train'], transforms.apply_copies(images))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ['IN.hdf5', 'OUT.hdf5']
+
+
 def test_two_processes_do_not_write_one_output(source, tmp_path, capsys):
     out = tmp_path / 'OUT.hdf5'
     killed_after_blocks(source, out, 2)

@@ -283,7 +283,8 @@ def make_plan(report_id: str, arguments: argparse.Namespace, out: Path) -> Plan:
         for run in wanted.all_runs(figures):
             cost.check(run.settings)
     except InputError as error:
-        raise InputError(f'{data.source}: not for {study.id}: {error}') from None
+        reason = str(error).removeprefix(f'{data.source}: ')
+        raise InputError(f'{data.source}: not for {study.id}: {reason}') from None
     return Plan(figures, folder, wanted, images, data, devices, cost)
 
 
