@@ -111,6 +111,20 @@ class Record:
             raise self.wrong(name, f'a list of numbers from {low:g} to {high:g}')
         return values
 
+    def texts(self, name: str) -> list[str]:
+        """Return a list of texts."""
+        values = self.content.get(name)
+        if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+            raise self.wrong(name, 'a list of texts')
+        return values
+
+    def mapping(self, name: str) -> dict[str, Any]:
+        """Return an object as it is: of its content no more is known than that it is JSON."""
+        value = self.content.get(name)
+        if not isinstance(value, dict):
+            raise self.wrong(name, 'an object')
+        return value
+
     def record(self, name: str) -> 'Record':
         """Return an object within this one."""
         if name not in self.content:

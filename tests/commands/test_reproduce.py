@@ -331,6 +331,24 @@ def test_a_report_without_validation_images_is_refused_before_it_starts(tmp_path
     assert not (tmp_path / 'out').exists()
 
 
+@pytest.mark.parametrize(
+    'report, figure, message',
+    [
+        ('mnist_convnetjs', '7', 'small.hdf5: does not suit mnist_convnetjs: the images have 3 channels'),
+        ('emnist_learning_rules', '2', 'does not suit emnist_learning_rules: the images have 3 channels'),
+        ('ie598', '2', "depth 'A' halves images 4 times and needs at least 16x16 pixels"),
+    ],
+)
+def test_images_that_do_not_suit_are_refused_before_anything_is_written(
+    images, tmp_path, report, figure, message
+):
+    command = ('-m', 'vgg_cifar', 'reproduce', report, '--scale', 'smoke', '--figure', figure)
+    result = python(*command, '--data', images, '-o', tmp_path / 'out')
+    assert result.returncode == 2
+    assert message in result.stderr and len(result.stderr.splitlines()) == 1
+    assert not (tmp_path / 'out').exists()
+
+
 def test_another_scale_does_not_go_into_the_folder(images, done):
     out, _ = done
     result = python(*reproduce(images, out, '--scale', 'full'))

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vgg_cifar import models
+from vgg_cifar.convolution_implementations import layers_from_scratch as scratch
 from vgg_cifar.errors import InputError
-from vgg_cifar.models import layers_from_scratch as scratch
 from vgg_cifar.models import summary
 from vgg_cifar.models.reduction_cnn import adaptive_average_pooling
 from vgg_cifar.studies import mnist_convnetjs

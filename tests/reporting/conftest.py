@@ -38,7 +38,7 @@ def folder(tmp_path):
 
     Adam comes first and is the worst of the three, whatever the report says.
     """
-    folder = StudyFolder(tmp_path, STUDY, 'quick', 2, DATA).save()
+    folder = StudyFolder(tmp_path, STUDY, 'quick', 2, dict(DATA)).save()
     figure = next(figure for figure in STUDY.figures if figure.id == '7')
     for number, variant in enumerate(figure.variants):
         for seed, run in enumerate(folder.runs(variant)):

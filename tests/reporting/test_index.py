@@ -8,13 +8,16 @@ from vgg_cifar.reporting import index, report
 
 def test_an_index_over_studies(kernels):
     parent = kernels.path.parent
-    with pytest.raises(InputError, match=r'claims\.json: not readable .* `vgg-cifar report'):
+    with pytest.raises(InputError, match=r'claims\.json: not there; `vgg-cifar report'):
         index.build(parent)
     report.build(kernels)
     page = index.build(parent).read_text()
     for claim in kernels.study.claims:
         assert f'href="r2/report.html#{claim.id}"' in page
     assert page.count('data-verdict=') == len(kernels.study.claims)
+    assert page.count('class="central"') == len(kernels.study.central)
+    # On a phone, where cells stand below each other.
+    assert 'data-label="Images"' in page and 'Figure' not in page.partition('<body>')[2]
     assert 'emnist-redraw' in page and 'full' in page
     text = (parent / 'index.md').read_text()
     assert '| R2.peak | not reproduced |' in text

@@ -6,7 +6,8 @@ import pytest
 from reporting.made_up_runs import LOG
 
 from vgg_cifar.reporting.over_epochs import reduced
-from vgg_cifar.studies.study import SECONDS, TEST, VALIDATION, Quantity
+from vgg_cifar.studies.comparison import Quantity
+from vgg_cifar.studies.study import SECONDS, TEST, VALIDATION
 
 PEAK = Quantity('epoch', 'epoch')
 

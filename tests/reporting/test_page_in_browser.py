@@ -22,7 +22,12 @@ PROBE = """
     const rows = () => visible('.verdicts tbody tr').map(row => [row.querySelector('th').innerText,
       row.dataset.verdict, row.querySelector('.chip').innerText]);
     const seen = {
-      images: [...document.images].map(image => [image.complete, image.naturalWidth, image.alt]),
+      pictures: [...document.querySelectorAll('.panels')].map(each => [each.getAttribute('aria-label'),
+        [...each.querySelectorAll('svg')].map(svg => [svg.getBoundingClientRect().width,
+          svg.querySelectorAll('path').length, getComputedStyle(svg).fill])]),
+      colour: getComputedStyle(document.body).color,
+      more: visible('.scroll').filter(each => each.classList.contains('more')).length,
+      scrolling: visible('.scroll').filter(each => each.scrollWidth > each.clientWidth + 1).length,
       filters: visible('#filters input').length,
       all: rows(),
       wide: document.documentElement.scrollWidth - document.documentElement.clientWidth,
@@ -60,8 +65,14 @@ def test_page_in_chromium(folder, tmp_path, size):
     assert not console
     seen = json.loads(re.search('SEEN(.*)NEES', shown, re.S)[1])
 
-    assert len(seen['images']) == 2
-    assert all(complete and width > 400 and len(alt) > 50 for complete, width, alt in seen['images'])
+    assert len(seen['pictures']) == 2
+    for label, panels in seen['pictures']:
+        assert len(label) > 50 and len(panels) == 2
+        # Not shrunk until the text cannot be read, and in the page's own colour.
+        for width, paths, fill in panels:
+            assert (width > 330, paths > 20, fill) == (True, True, seen['colour'])
+    # What goes on to the right says so.
+    assert seen['more'] == seen['scrolling']
     claims = json.loads((folder.path / 'claims.json').read_text())['claims']
     expected = [(claim['id'], claim['verdict']) for claim in claims]
     assert [(name, verdict) for name, verdict, _ in seen['all']] == expected
@@ -76,13 +87,10 @@ def test_page_in_chromium(folder, tmp_path, size):
 
 
 def test_the_probe_sees_a_broken_page(folder, tmp_path):
-    """The test above would notice: an error on the console, an image that is none."""
+    """The test above would notice: an error on the console, a picture that is none."""
     page = report.build(folder)
-    page.write_text(
-        page.read_text()
-        .replace('data:image/svg+xml;base64,', 'data:image/svg+xml;base64,broken', 1)
-        .replace('</body>', '<script>missing()</script>' + PROBE + '</body>')
-    )
+    broken = re.sub(r'<svg .*?</svg>', '', page.read_text(), flags=re.DOTALL)
+    page.write_text(broken.replace('</body>', '<script>missing()</script>' + PROBE + '</body>'))
     shown, console = browse(page, f'--user-data-dir={tmp_path / "profile"}')
     assert any('missing is not defined' in line for line in console)
-    assert not all(width for _, width, _ in json.loads(re.search('SEEN(.*)NEES', shown, re.S)[1])['images'])
+    assert not any(panels for _, panels in json.loads(re.search('SEEN(.*)NEES', shown, re.S)[1])['pictures'])

@@ -9,13 +9,14 @@ from test_npz import plant
 
 from vgg_cifar import models
 from vgg_cifar.errors import InputError
-from vgg_cifar.reporting import figures, report
+from vgg_cifar.reporting import report
 from vgg_cifar.reporting.verdicts import Verdict, judge
 from vgg_cifar.studies import (
     STUDIES,
     emnist_kernels,
 )
-from vgg_cifar.studies.study import TEST, Claim, Difference, LayerPictures, Level, Quantity
+from vgg_cifar.studies.comparison import Difference, Level, Quantity
+from vgg_cifar.studies.study import TEST, Claim, LayerPictures
 from vgg_cifar.studies.study_folder import StudyFolder
 from vgg_cifar.training import weights
 
@@ -80,8 +81,8 @@ def test_a_page_unpickles_no_weights(tmp_path):
     path, target = folder.run_folder(run.id).path / 'model.npz', tmp_path / 'ran'
     weights.save(path, model)
     names = list(numpy.load(path))
-    assert figures.draw(folder, figure) is not None
+    assert report.picture(folder, figure) is not None
     for _ in plant(path, names, target):
         with pytest.raises(InputError, match=r'model.npz: .* holds object'):
-            figures.draw(folder, figure)
+            report.picture(folder, figure)
     assert not target.exists()

@@ -1,16 +1,23 @@
 """The page, the figures and the tables of a folder."""
 
+import argparse
 import csv
+import dataclasses
 import html.parser
 import json
 import re
+import shlex
+import shutil
 
 import PIL.Image
 import pytest
 from processes import python
+from reporting.made_up_runs import ENVIRONMENT
 
+from vgg_cifar.cli import VERBS
+from vgg_cifar.commands import reproduce
 from vgg_cifar.errors import InputError
-from vgg_cifar.reporting import report, verdicts
+from vgg_cifar.reporting import index, report, verdicts
 from vgg_cifar.studies.study_folder import StudyFolder
 
 
@@ -41,8 +48,8 @@ def test_table_has_mean_error_and_count(folder):
     assert float(rows[1]['test_accuracy']) == pytest.approx(0.0675)
     assert rows[2]['train_accuracy_se'] == ''
     markdown = (folder.path / 'tables' / 'figure_7.md').read_text().splitlines()
-    assert markdown[0].startswith('| variant | n | training accuracy (%) |')
-    assert markdown[3].startswith('| MomentumSGD, average | 2 of 2 | 13.5 ± 0.5 | 50.0 ± 0.0 | 6.8 ± 0.3 |')
+    assert markdown[0].startswith('| variant | training accuracy (%) |')
+    assert markdown[3].startswith('| MomentumSGD, average | 13.5 ± 0.5 | 50.0 ± 0.0 | 6.8 ± 0.3 |')
 
 
 def test_figures_of_which_there_are_runs_are_drawn(folder):
@@ -68,11 +75,12 @@ def test_same_runs_same_bytes(folder):
 
 def test_page_stands_alone_and_says_what_it_shows(folder):
     page = Page(report.build(folder).read_text())
-    images = [attributes for tag, attributes in page.tags if tag == 'img']
-    assert len(images) == 2
-    assert all(image['src'].startswith('data:image/svg+xml;base64,') and image['alt'] for image in images)
-    assert not any(tag == 'link' or 'src' in attributes for tag, attributes in page.tags if tag != 'img')
-    ids = {attributes['id'] for _, attributes in page.tags if 'id' in attributes}
+    pictures = [attributes for _, attributes in page.tags if attributes.get('class') == 'panels']
+    assert len(pictures) == 2
+    assert all(each['role'] == 'img' and len(each['aria-label']) > 50 for each in pictures)
+    assert not any(tag in ('link', 'img') or 'src' in attributes for tag, attributes in page.tags)
+    ids = [attributes['id'] for _, attributes in page.tags if 'id' in attributes]
+    assert len(ids) == len(set(ids))
     for attributes in (attributes for tag, attributes in page.tags if tag == 'a'):
         target = attributes['href']
         assert target[1:] in ids if target.startswith('#') else (folder.path / target).exists()
@@ -116,7 +124,7 @@ def test_page_before_the_first_run(tmp_path, folder):
     page = Page(
         report.build(StudyFolder(tmp_path / 'new', folder.study, 'quick', 1, folder.data)).read_text()
     )
-    assert not any(tag == 'img' for tag, _ in page.tags)
+    assert not any(tag == 'svg' for tag, _ in page.tags)
     assert 'every claim over runs is undecided' in ' '.join(page.text.split())
 
 
@@ -167,7 +175,7 @@ STUDY_JSON = (
         (None, 'no study.json here'),
         ('{', 'study.json: not readable'),
         ('[' * 10**5, 'study.json: not readable'),
-        ('{"study": "ie598"}', 'study.json: no data; expected an object'),
+        ('{"study": "ie598"}', 'study.json: no scale; expected one of smoke'),
         ('{"study": "ie598", "scale": "quick", "seeds": 1, "data": {}}', 'study.json: no data.sizes'),
         (
             STUDY_JSON % ('quick', '1000000000'),
@@ -210,3 +218,107 @@ def test_more_seeds_are_welcome_and_fewer_forget_none(folder):
     parts = {'path': folder.path, 'study': folder.study, 'scale': 'quick', 'data': folder.data}
     assert StudyFolder(seeds=5, **parts).save().seeds == 5
     assert StudyFolder(seeds=1, **parts).save().seeds == 5
+
+
+def test_only_the_figures_that_were_asked_for_are_shown(folder):
+    chosen = dataclasses.replace(folder, path=folder.path / 'chosen', figures=('8',)).save()
+    assert 'id="figure-8"' in report.build(chosen).read_text()
+    both = dataclasses.replace(chosen, figures=('2',)).save()
+    assert both.figures == ('2', '8') == StudyFolder.open(chosen.path).figures
+    text = report.build(both).read_text()
+    assert re.findall(r'<section id="figure-(\w+)"', text) == ['2', '8']
+    page = Page(text)
+    rows = [attributes for tag, attributes in page.tags if tag == 'tr' and 'data-verdict' in attributes]
+    left_out = re.search(r'(\d+) further claims are about figures that were not asked for', page.text)
+    # What is not shown is in the record.
+    claims = json.loads((chosen.path / 'claims.json').read_text())['claims']
+    assert len(rows) + int(left_out[1]) == len(claims) == 16
+    # All figures, of which more are asked for, stay all.
+    assert dataclasses.replace(both, figures=None).save().figures is None
+    assert dataclasses.replace(both, figures=('2',)).save().figures is None
+
+
+def test_the_head_says_what_the_page_is_about(folder):
+    path = folder.path.parent / 'index.html'
+    path.write_text('')
+    text = report.build(folder).read_text()
+    path.unlink()
+    page = Page(text)
+    assert '<h1>Report R1: a VGG-style network, on CIFAR-10</h1>' in text
+    assert 'href="../index.html"' in text and 'href="../index.html"' not in report.build(folder).read_text()
+    words = ' '.join(page.text.split())
+    counts = re.search(r'Of 16 claims (.*?); of the 5 central ones (.*?)\.', words)
+    claims = json.loads((folder.path / 'claims.json').read_text())
+    verdicts_of = [claim['verdict'] for claim in claims['claims']]
+    for verdict in set(verdicts_of):
+        assert f'{verdicts_of.count(verdict)} {verdict}' in counts[1]
+    central = [claim['verdict'] for claim in claims['claims'] if claim['id'] in claims['central']]
+    assert len(central) == 5 and all(f'{central.count(each)} {each}' in counts[2] for each in set(central))
+    # 2,000 images for 7 epochs against 50,000 for 400.
+    assert '0.07 % of what a run of the report sees' in words
+    for name in ('scope', 'easy', 'difficult', 'guessed'):
+        assert getattr(folder.study.summary, name) in page.text
+
+
+def test_each_figure_has_the_command_that_makes_it(folder):
+    text = report.build(folder).read_text()
+    commands = re.findall(r'<pre [^>]*><code>(vgg-cifar [^<]*)</code>', text)
+    assert len(commands) == len(folder.study.figures)
+    assert 'vgg-cifar reproduce ie598 --figure 7 --scale quick --seeds 2 --data CIFAR10.hdf5' in commands
+
+    parser = argparse.ArgumentParser()
+    reproduce.add_arguments(parser)
+    for command in commands:
+        words = shlex.split(command)
+        assert words[1] in VERBS and parser.parse_args(words[2:]).report == 'ie598'
+
+
+def test_dates_and_commits_are_shown(folder):
+    for number, run in enumerate(folder.runs(figure_7(folder).variants[0])):
+        noted = {'date': f'2026-11-0{number + 1}', 'commit': f'abc{number}'}
+        run.write('environment.json', {**run.environment, **noted})
+    words = ' '.join(Page(report.build(folder).read_text()).text.split())
+    assert 'Made 2026-11-01 to 2026-11-02. Commits of vgg-cifar: abc0, abc1.' in words
+
+
+HOSTILE = '\x1b[2J</p><script>alert(1)</script>$x^{|\0'
+
+
+def test_hostile_names_are_shown_and_do_nothing(folder):
+    folder.data.update({'name': HOSTILE, 'source': f'/tmp/{HOSTILE}', 'fingerprint': 'f' * 64})
+    hostile = dataclasses.replace(folder).save()
+    for run in hostile.all_runs([figure_7(hostile)]):
+        there = hostile.run_folder(run.id)
+        environment = {
+            **there.environment,
+            'processor': HOSTILE,
+            'packages': {HOSTILE: HOSTILE},
+            'date': HOSTILE,
+        }
+        there.write('environment.json', environment)
+    page = report.build(hostile)
+    one = folder.path / 'all' / 'one'
+    one.mkdir(parents=True)
+    for name in ('study.json', 'claims.json'):
+        shutil.copy(folder.path / name, one / name)
+    over = index.build(one.parent)
+    for path in (page, page.with_suffix('.md'), over, over.with_suffix('.md')):
+        text = path.read_text()
+        assert '\x1b' not in text and '\0' not in text and r'\x1b[2J' in text
+        assert '<script>alert' not in text
+    # No cell more than the table has.
+    lines = page.with_suffix('.md').read_text().splitlines()
+    assert all(line.count('|') < 3 for line in lines if line.startswith('#'))
+
+
+def test_the_median_of_an_even_number_is_between_the_middle_two(folder):
+    figure = next(each for each in folder.study.figures if each.id == '9')
+    (timing,) = folder.study.timings_of([figure])
+    variants = {
+        folder.run_of(variant).id: {'steps_per_epoch': 4.0, 'seconds': [0.010, 0.020, 0.030, 0.500]}
+        for variant in timing.variants
+    }
+    content = {'rounds': 4, 'batch_size': 25, 'environment': ENVIRONMENT, 'variants': variants}
+    folder.timing_path(timing).parent.mkdir()
+    folder.timing_path(timing).write_text(json.dumps(content))
+    assert '25.0 (10.0 to 500.0)' in report.build(folder).read_text()

@@ -14,6 +14,9 @@ from vgg_cifar.reporting.statistics import (
     estimate_difference,
     estimate_ratio,
     holds,
+    pairs_needed,
+    prediction_interval,
+    sample_size,
     standard_error,
 )
 
@@ -130,3 +133,57 @@ def test_one_run_has_no_error():
 def test_binomial_interval_is_scipys(share, n):
     expected = stats.binomtest(round(share * n), n).proportion_ci(method='wilson')
     assert binomial_interval(share, n) == pytest.approx(tuple(expected), abs=1e-9)
+
+
+@pytest.mark.parametrize('effect, published', [(0.2, 199), (0.5, 34), (0.8, 15), (1.0, 10)])
+def test_sample_sizes_are_the_published_ones(effect, published):
+    """Of the paired t test, two-sided at 5 %, power 80 %: what tables have for Cohen's d."""
+    assert sample_size(effect, 1.0, ABOVE_ZERO) == published
+    assert sample_size(-10 * effect, 10.0, ABOVE_ZERO) == published
+
+
+@pytest.mark.parametrize(
+    'effect, claimed', [(0.7, ABOVE_ZERO), (0.2, (-1.0, 1.4)), (-0.6, (0.0, 1.0)), (1.9, (0.0, 1.0))]
+)
+def test_so_many_pairs_decide_in_80_of_100_simulated_studies(effect, claimed):
+    n = sample_size(effect, 1.0, claimed)
+    random = numpy.random.RandomState(0)
+
+    def decided(pairs):
+        studies = [estimate_difference(random.normal(effect, 1, pairs), claimed) for _ in range(3000)]
+        inside = claimed[0] < effect < claimed[1]
+        return numpy.mean([holds(each, claimed) is inside for each in studies])
+
+    # Five standard errors of a share of 80 % in 3,000.
+    assert decided(n) > 0.8 - 0.037
+    assert decided(n - 1) < 0.8 + 0.037
+
+
+def test_what_no_number_of_pairs_decides():
+    assert sample_size(0.0, 1.0, ABOVE_ZERO) is None
+    assert sample_size(0.001, 1.0, ABOVE_ZERO) is None
+    assert sample_size(0.0, 0.0, ABOVE_ZERO) is None
+    assert sample_size(1.0, math.nan, ABOVE_ZERO) is None
+    assert sample_size(1.0, 0.0, ABOVE_ZERO) == sample_size(1.0, 1e-9, ABOVE_ZERO) == 2
+
+
+def test_ratios_need_what_their_logarithms_need():
+    ratios = [1.1, 1.5, 0.9, 1.3]
+    found = pairs_needed(estimate_ratio(ratios, (1.0, math.inf)), (1.0, math.inf), is_ratio=True)
+    logs = numpy.log(ratios)
+    assert found == sample_size(logs.mean(), logs.std(ddof=1), ABOVE_ZERO)
+
+
+@pytest.mark.parametrize('n, others', [(2, 1), (3, 3), (10, 1)])
+def test_prediction_intervals_hold_95_of_100_further_means(n, others):
+    random = numpy.random.RandomState(n)
+    held = 0
+    for _ in range(4000):
+        low, high = prediction_interval(random.normal(5, 2, n), others)
+        held += low <= random.normal(5, 2, others).mean() <= high
+    # Five standard errors of a share of 95 % in 4,000.
+    assert held / 4000 == pytest.approx(0.95, abs=0.0172)
+
+
+def test_one_run_predicts_nothing():
+    assert prediction_interval([5.0]) == (-math.inf, math.inf)

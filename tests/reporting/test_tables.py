@@ -22,14 +22,16 @@ def test_a_table_has_the_reports_numbers_beside_ours(kernels):
         (0.869, 0.0017)
     )
     heads, cells = tables.shown(figure, table)
-    assert heads[2:4] == ['test accuracy (%), at the best validation accuracy', 'in the report']
-    assert cells[0][2:] == [
+    assert heads[1:3] == ['test accuracy (%), at the best validation accuracy', 'in the report']
+    # Three runs, standard deviation 1, against the mean of three: 4.303 x sqrt(1/3 + 1/3) on both sides.
+    assert cells[0][1:] == [
         '11.00 ± 0.58',
-        '86.90 ± 0.17',
+        '86.90 ± 0.17 (outside 7.49 to 14.51)',
         '89.00 ± 0.58',
-        '39.82 ± 0.34',
+        '39.82 ± 0.34 (outside 85.49 to 92.51)',
         '6 ± 0',
-        '758 ± 12',
+        '758 ± 12 (outside 6 to 6)',
+        '3 of 3',
     ]
 
 
@@ -38,10 +40,10 @@ def test_a_share_of_images_has_its_binomial_interval(tmp_path):
     write_runs(folder, mnist_convnetjs.ALL, lambda number, seed: [entry(1, 0.9, 0.5)])
     (figure,) = (each for each in folder.study.figures if each.id == 'results')
     heads, cells = tables.shown(figure, tables.rows(folder, figure))
-    row = dict(zip(heads[:-1], cells[0], strict=False))
+    row = dict(zip(heads, cells[0], strict=True))
     low, high = (100 * end for end in binomial_interval(0.9, 5000))
     assert row['validation accuracy (%)'] == f'90.0 [{low:.1f} to {high:.1f}, 5,000 images]'
-    assert cells[0][-1].endswith('10,000 images]')
+    assert cells[0][-2].endswith('10,000 images]')
     assert cells[0][heads.index('validation accuracy (%)') + 1] == '94.0 [87.5 to 97.2, 100 images]'
 
 

@@ -1,16 +1,29 @@
 """Verdicts from folders whose numbers are made up."""
 
+import json
 import math
 
 import pytest
 from reporting.made_up_runs import ENVIRONMENT
 
 from vgg_cifar.atomic import write_json
-from vgg_cifar.reporting.statistics import Estimate
-from vgg_cifar.reporting.verdicts import Measured, Verdict, judge, measure, to_json, verdict
+from vgg_cifar.errors import InputError
+from vgg_cifar.reporting.statistics import Estimate, sample_size
+from vgg_cifar.reporting.verdicts import (
+    Judgement,
+    Measured,
+    Verdict,
+    estimate,
+    judge,
+    measure,
+    to_json,
+    verdict,
+)
+from vgg_cifar.studies.comparison import Difference, Quantity, TimeRatio, Timing
 from vgg_cifar.studies.ie598 import FIGURE_7, GAP, STUDY, TEST, TRAIN, TRAIN_ERROR
-from vgg_cifar.studies.study import Claim, Difference, Quantity, TimeRatio, Timing
+from vgg_cifar.studies.study import Claim
 
+ABOVE_ZERO = (0.0, math.inf)
 ADAM, MOMENTUM, RMSPROP = FIGURE_7.variants
 
 
@@ -178,3 +191,63 @@ def test_a_loss_that_is_no_number_is_not_a_missing_run(folder):
     found = judge(folder, claim(loss))
     assert found.verdict is Verdict.UNDECIDED
     assert found.missing == [] and found.measured[0].estimate.n == 1
+
+
+def undecided(differences):
+    """A claim that an effect is above 0, with these paired differences."""
+    comparison = Difference(TEST, ADAM, MOMENTUM)
+    found = Measured(comparison, estimate(comparison, differences), ())
+    assert found.holds is None
+    return found
+
+
+def test_an_undecided_claim_says_what_would_decide_it():
+    """All comparisons must hold, so the one that needs most."""
+    less, more = undecided([0.0, 2.0, 4.0]), undecided([-1.0, 0.5, 3.0])
+    assert less.needed == sample_size(2.0, 2.0, ABOVE_ZERO) < more.needed
+    found = Judgement(claim(), Verdict.UNDECIDED, (less, more, HOLDS))
+    assert found.decision.startswith(f'{more.needed} seeds in all, {more.needed - 3} more than there are')
+    assert '(reproduced, if the effect stays' in found.decision
+    assert to_json(found)['would_decide'] == found.decision
+
+
+def test_one_comparison_that_fails_is_enough():
+    found = Judgement(claim(), Verdict.UNDECIDED, (undecided([-1.0, 0.5, 3.0]), undecided([-3.0, -2.0, 0.9])))
+    assert '(not reproduced, if the effect stays' in found.decision
+
+
+def test_what_decides_a_claim_without_a_spread_or_an_effect():
+    nothing = Judgement(claim(), Verdict.UNDECIDED, (undecided([0.0, 0.0]),))
+    assert 'More than 1,000 seeds' in nothing.decision
+    single = Judgement(claim(), Verdict.UNDECIDED, (undecided([1.0]),))
+    assert 'One seed has no spread' in single.decision
+    assert Judgement(claim(), Verdict.REPRODUCED, (HOLDS,)).decision == ''
+
+
+def test_findings_are_the_folders_own(folder):
+    """What was found in one record is not said of another run."""
+    (pooling,) = (each for each in STUDY.claims if each.id == 'R1.pool-others')
+    assert judge(folder, pooling).finding == '' and 'finding' not in to_json(judge(folder, pooling))
+    write_json(folder.path / 'findings.json', {'R1.pool-others': 'Seen here.'})
+    again = type(folder)(folder.path, STUDY, 'quick', 2, folder.data)
+    assert to_json(judge(again, pooling))['finding'] == 'Seen here.'
+    write_json(folder.path / 'findings.json', {'R1.\x1b': 'Seen here.'})
+    with pytest.raises(InputError, match='is not a claim of ie598'):
+        _ = type(folder)(folder.path, STUDY, 'quick', 2, folder.data).findings
+
+
+@pytest.mark.parametrize(
+    'change, message',
+    [
+        ({'rounds': 2}, 'seconds is .*expected a number for each of the 2 rounds'),
+        ({'rounds': 1e308}, 'rounds is'),
+        ({'variants': []}, 'variants is'),
+        ({'environment': None}, 'environment is null'),
+    ],
+)
+def test_a_timing_of_wrong_types_is_refused(folder, change, message):
+    write_timing(folder, [1.0], [2.0])
+    path = folder.timing_path(TIMING)
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with pytest.raises(InputError, match=message):
+        folder.timing(TIMING)

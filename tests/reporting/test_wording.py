@@ -5,7 +5,7 @@ import pytest
 from vgg_cifar.reporting import wording
 from vgg_cifar.reporting.statistics import estimate_difference
 from vgg_cifar.reporting.verdicts import Measured
-from vgg_cifar.studies.study import Difference, Quantity, Variant
+from vgg_cifar.studies.comparison import Difference, Quantity, Variant
 
 ACCURACY = Quantity('validation/main/accuracy', 'accuracy', '%')
 

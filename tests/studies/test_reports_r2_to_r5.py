@@ -7,12 +7,11 @@ import pytest
 from vgg_cifar.studies import (
     STUDIES,
     cifar100_vgg38,
-    convolution_implementations,
     emnist_kernels,
     emnist_learning_rules,
     mnist_convnetjs,
 )
-from vgg_cifar.studies.study import TimeRatio
+from vgg_cifar.studies.comparison import TimeRatio
 from vgg_cifar.studies.study_folder import StudyFolder
 
 DATA = {'name': 'x', 'synthetic': True, 'source': 'x', 'sizes': {}, 'fingerprint': 'f' * 64}
@@ -142,22 +141,3 @@ def test_timed_claims_have_rounds_at_every_scale_but_smoke(study):
     )
     for name in ('quick', 'full'):
         assert study.scales[name].rounds >= (10 if timed else 1)
-
-
-@pytest.mark.parametrize('scale', convolution_implementations.SCALES)
-def test_convolution_claims_compare_what_is_measured(scale):
-    sweep = convolution_implementations.SCALES[scale]
-    sizes = set(sweep.all_sizes())
-    for claim in convolution_implementations.claims(sweep):
-        for comparison in claim.comparisons:
-            assert {comparison.of.size, comparison.against.size} <= sizes
-    assert all(size.out >= 1 for size in sizes)
-
-
-def test_convolution_formulas_by_hand():
-    """2 images, 3 channels in and out, 6x6, kernel 3: 4x4 out."""
-    size = convolution_implementations.Size(2, 3, 6, 3)
-    assert convolution_implementations.expected_time(size) == 2 * 3 * 3 * 4 * 4 * 9
-    assert convolution_implementations.expected_storage(size, False) == 4 * 2 * 3 * 4 * 4
-    assert convolution_implementations.expected_storage(size, True) == 4 * 2 * 3 * 6 * 6
-    assert convolution_implementations.columns_storage(size) == 4 * (3 * 9) * (2 * 4 * 4)

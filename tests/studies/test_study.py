@@ -2,14 +2,20 @@
 
 import dataclasses
 import math
+import types
 from pathlib import Path
 
 import pytest
 
+from vgg_cifar.convolution_implementations.study import Cost, CostRatio, Size
+from vgg_cifar.datasets import load
 from vgg_cifar.errors import InputError
+from vgg_cifar.models import summary
 from vgg_cifar.studies import STUDIES
-from vgg_cifar.studies.study import Arithmetic, Claim, Figure, Quantity, Scale, TimeRatio, Variant
+from vgg_cifar.studies.comparison import MINUS, Difference, Level, Quantity, TimeRatio, Timing, Variant
+from vgg_cifar.studies.study import TEST, Arithmetic, Claim, Figure, Scale
 from vgg_cifar.studies.study_folder import FILES, StudyFolder
+from vgg_cifar.training.build import build_model, input_shape
 
 SOME = STUDIES['ie598']
 DATA = {'name': 'x', 'synthetic': True, 'source': 'x', 'sizes': {}, 'fingerprint': 'f' * 64}
@@ -138,3 +144,103 @@ def test_a_folder_with_somebody_elses_files_is_not_taken(tmp_path, name):
     with pytest.raises(InputError, match=rf'holds {name} but no study.json'):
         StudyFolder(tmp_path, next(iter(STUDIES.values())), 'smoke', 1, data).save()
     assert (tmp_path / name).read_text() == 'my own' and not (tmp_path / 'study.json').exists()
+
+
+@pytest.mark.parametrize('study', STUDIES.values(), ids=STUDIES)
+def test_central_claims_are_claims(study):
+    assert study.central and set(study.central) <= {claim.id for claim in study.claims}
+    assert all(vars(study.summary).values())
+
+
+def traced(study, length):
+    """Trace the networks of a study's last figure on images of this size; return what went wrong."""
+    data = types.SimpleNamespace(image_shape=(study.images.shape[0], length, length), n_classes=2)
+    networks = {
+        str((s.model, s.model_options)): s
+        for s in (run.settings for run in runs(study, figures=study.figures[-1:]))
+    }
+    for settings in networks.values():
+        if settings.crop and settings.crop > length:
+            return 'crop'
+        try:
+            summary.layers(build_model(settings, data), input_shape(settings, data))
+        except InputError as error:
+            return str(error)
+    return None
+
+
+@pytest.mark.parametrize('study', STUDIES.values(), ids=STUDIES)
+def test_least_size_is_the_networks_own(study):
+    assert traced(study, study.images.least) is None
+    assert traced(study, study.images.least - 1)
+
+
+@pytest.mark.parametrize(
+    'study, shape, classes, reason',
+    [
+        ('mnist_convnetjs', (1, 28, 28), 10, None),
+        ('mnist_convnetjs', (3, 32, 32), 10, 'have 3 channels, expected 1, as MNIST has'),
+        ('emnist_learning_rules', (3, 32, 32), 10, 'have 3 channels, expected 1'),
+        ('emnist_kernels', (1, 28, 28), 10, None),
+        ('emnist_kernels', (1, 20, 28), 47, '20x28, expected at least 24x24'),
+        ('ie598', (1, 28, 28), 10, 'have 1 channel, expected 3'),
+        ('ie598', (3, 64, 64), 200, None),
+        ('cifar100_vgg38', (3, 32, 32), 1, 'number of classes is 1'),
+    ],
+)
+def test_images_that_do_not_suit_a_study_are_named(study, shape, classes, reason):
+    found = STUDIES[study].images.unsuitable(shape, classes)
+    assert found is None if reason is None else reason in found
+
+
+@pytest.mark.parametrize('study', STUDIES.values(), ids=STUDIES)
+def test_the_synthetic_images_suit_their_study(study):
+    images = load(study.images.synthetic, train_size=20, test_size=10)
+    assert study.images.unsuitable(images.image_shape, images.n_classes) is None
+    assert images.image_shape == study.images.shape
+
+
+@pytest.mark.parametrize(
+    'comparison, sides, measure, brief, effect_is',
+    [
+        (
+            Difference(TEST, Variant('a'), Variant('b')),
+            f'a {MINUS} b',
+            'test accuracy, at the end, in points',
+            'test accuracy',
+            'difference in test accuracy, at the end, in points',
+        ),
+        (
+            Difference(TEST, Variant('a'), Variant('b'), 'max', beyond=(Variant('c'), Variant('d'))),
+            f'(a {MINUS} b) {MINUS} (c {MINUS} d)',
+            'test accuracy, highest, in points',
+            'test accuracy, highest',
+            'difference in test accuracy, highest, in points',
+        ),
+        (
+            Level(TEST, Variant('a')),
+            'a',
+            'test accuracy, at the end, in %',
+            'test accuracy',
+            'test accuracy, at the end, in %',
+        ),
+        (
+            TimeRatio(Timing('t', 'T', ()), Variant('a'), Variant('b')),
+            'a ÷ b',
+            'seconds per step, as a ratio',
+            'seconds per step, ratio',
+            'ratio of seconds per step',
+        ),
+        (
+            CostRatio('time', Cost('a', Size(1, 1, 4, 3), True), Cost('b', Size(1, 1, 4, 3), True)),
+            'a ÷ b backwards at 1 x 1 x 4 x 4, kernel 3 x 3',
+            'time, as a ratio',
+            'time, ratio',
+            'ratio of time',
+        ),
+    ],
+    ids=['difference', 'beyond', 'level', 'time', 'cost'],
+)
+def test_comparisons_say_what_they_compare(comparison, sides, measure, brief, effect_is):
+    said = (comparison.sides, comparison.measure, comparison.brief, comparison.effect_is)
+    assert said == (sides, measure, brief, effect_is)

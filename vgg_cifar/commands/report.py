@@ -3,8 +3,9 @@
 import argparse
 from pathlib import Path
 
-from vgg_cifar.reporting import convolution_costs, index, report
-from vgg_cifar.studies import convolution_implementations
+from vgg_cifar.convolution_implementations import page as convolutions
+from vgg_cifar.convolution_implementations.study import ID as CONVOLUTIONS
+from vgg_cifar.reporting import index, report
 from vgg_cifar.studies.study_folder import INDEX, StudyFolder, study_id
 
 EXAMPLES = """examples:
@@ -33,15 +34,15 @@ def run(arguments: argparse.Namespace) -> int:
     below = [] if (folder / INDEX).exists() else index.study_folders(folder)
     if below:
         for each in below:
-            rebuild(each)
+            rebuild(each, in_index=True)
         print(index.build(folder))
     else:
         print(rebuild(folder))
     return 0
 
 
-def rebuild(folder: Path) -> Path:
+def rebuild(folder: Path, in_index: bool = False) -> Path:
     """Rebuild one study's page and return its path."""
-    if study_id(folder) == convolution_implementations.ID:
-        return convolution_costs.build(folder)
-    return report.build(StudyFolder.open(folder))
+    if study_id(folder) == CONVOLUTIONS:
+        return convolutions.build(folder, in_index)
+    return report.build(StudyFolder.open(folder), in_index)

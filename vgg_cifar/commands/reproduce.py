@@ -3,7 +3,6 @@
 import argparse
 import contextlib
 import dataclasses
-import json
 import os
 import re
 import sys
@@ -12,12 +11,13 @@ from pathlib import Path
 
 from vgg_cifar.accelerators.layers import COMPUTE
 from vgg_cifar.atomic import replacing, write_json
+from vgg_cifar.convolution_implementations import page as convolutions
+from vgg_cifar.convolution_implementations import study as convolution_study
 from vgg_cifar.dask_connection import connected, missing
 from vgg_cifar.datasets.image_data import ImageData
 from vgg_cifar.errors import InputError, WorkFailed
-from vgg_cifar.reporting import convolution_costs, index, report
-from vgg_cifar.reporting.convolution_costs import COSTS
-from vgg_cifar.studies import STUDIES, convolution_implementations, get_study
+from vgg_cifar.reporting import index, report
+from vgg_cifar.studies import STUDIES, get_study
 from vgg_cifar.studies.study import Figure, Study
 from vgg_cifar.studies.study_folder import INDEX, StudyFolder, study_id
 from vgg_cifar.sweeps import slurm
@@ -60,7 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         'report',
         metavar='REPORT',
-        help=f'which report: {", ".join(STUDIES)}; {convolution_implementations.ID}; or {ALL} of these',
+        help=f'which report: {", ".join(STUDIES)}; {convolution_study.ID}; or {ALL} of these',
     )
     parser.add_argument(
         '--figure',
@@ -145,12 +145,12 @@ def _all(arguments: argparse.Namespace) -> Path:
     # What the last report lacks is not to be found out when the others have taken hours.
     for report_id in STUDIES:
         make_plan(report_id, arguments, out / report_id)
-    _check_convolutions(arguments.scale, out / convolution_implementations.ID)
+    _check_convolutions(arguments.scale, out / convolution_study.ID)
     failures = []
-    for report_id in (*STUDIES, convolution_implementations.ID):
+    for report_id in (*STUDIES, convolution_study.ID):
         print(f'{report_id}:', flush=True)
         try:
-            print(_one(report_id, arguments, out / report_id), flush=True)
+            print(_one(report_id, arguments, out / report_id, in_index=True), flush=True)
         except WorkFailed as error:
             print(error, flush=True)
             failures.append(f'{report_id}: {error}')
@@ -160,11 +160,11 @@ def _all(arguments: argparse.Namespace) -> Path:
     return page
 
 
-def _one(report_id: str, arguments: argparse.Namespace, out: Path | None) -> Path:
+def _one(report_id: str, arguments: argparse.Namespace, out: Path | None, in_index: bool = False) -> Path:
     """Do one report into `out`; return its page."""
     out = out or default_folder(report_id, arguments.scale)
-    if report_id == convolution_implementations.ID:
-        return _convolutions(arguments.scale, out)
+    if report_id == convolution_study.ID:
+        return _convolutions(arguments.scale, out, in_index)
     plan = make_plan(report_id, arguments, out)
     print(f'{plan.folder.caption()}: {plan.folder.study.scales[arguments.scale].about}', flush=True)
     try:
@@ -175,14 +175,14 @@ def _one(report_id: str, arguments: argparse.Namespace, out: Path | None) -> Pat
             run_all(plan.figures, plan.wanted, found, plan.cost, sys.stdout)
     except WorkFailed:
         # What has been done is worth a page.
-        report.build(plan.folder)
+        report.build(plan.folder, in_index)
         raise
-    return report.build(plan.folder)
+    return report.build(plan.folder, in_index)
 
 
 def _array(arguments: argparse.Namespace) -> None:
     """Print a script for SLURM, or do what one of its tasks does."""
-    if arguments.report == ALL or arguments.report == convolution_implementations.ID:
+    if arguments.report == ALL or arguments.report == convolution_study.ID:
         raise InputError(f'a job array is of the runs of one report, not of {arguments.report}')
     if arguments.jobs is not None or arguments.scheduler is not None or ',' in arguments.device:
         raise InputError('a task of a job array does one run on one -d; leave out --jobs and --scheduler')
@@ -272,12 +272,15 @@ def make_plan(report_id: str, arguments: argparse.Namespace, out: Path) -> Plan:
     images = study.base.replace(**scale.settings, compute=arguments.compute)
     images = images.replace(data=str(data_source(study, arguments.data)))
     data = load_data(images)
+    if reason := study.images.unsuitable(data.image_shape, data.n_classes):
+        raise InputError(f'{data.source}: does not suit {study.id}: {reason}')
     if data.x_validation is None and not images.validation_size:
         raise InputError(
             f'{data.source}: {study.id} at {arguments.scale} scale needs a validation part, and there is '
             f'none; `vgg-cifar data {study.images.name}` makes a file that has one'
         )
-    folder = StudyFolder(out, study, arguments.scale, seeds, data.identity, arguments.compute).joined()
+    asked = None if arguments.figures is None else tuple(figure.id for figure in figures)
+    folder = StudyFolder(out, study, arguments.scale, seeds, data.identity, arguments.compute, asked).joined()
     wanted, cost = dataclasses.replace(folder, seeds=seeds), Cost(data)
     try:
         for run in wanted.all_runs(figures):
@@ -346,25 +349,25 @@ def runner(scheduler: str | None, jobs: int | None, plan: Plan, verbose: bool = 
 
 
 def _check_convolutions(scale: str, out: Path) -> None:
-    _check_out(out, convolution_implementations.ID)
-    if (out / COSTS).exists() and (found := json.loads((out / INDEX).read_text())['scale']) != scale:
+    _check_out(out, convolution_study.ID)
+    if (out / convolutions.COSTS).exists() and (found := convolutions.scale_of(out)) != scale:
         raise InputError(f'{out}: holds the scale {found}, not {scale}; choose another -o')
 
 
-def _convolutions(scale: str, out: Path) -> Path:
+def _convolutions(scale: str, out: Path, in_index: bool) -> Path:
     """Measure convolutions, unless that has been done at this scale; return the page."""
-    sweep = convolution_implementations.SCALES[scale]
-    costs, wanted = out / COSTS, {'study': convolution_implementations.ID, 'scale': scale}
+    ranges = convolution_study.SCALES[scale]
+    costs, wanted = out / convolutions.COSTS, {'study': convolution_study.ID, 'scale': scale}
     _check_convolutions(scale, out)
-    print(f'{len(sweep.all_sizes())} sizes, {sweep.rounds} rounds: {sweep.about}', flush=True)
+    print(f'{len(ranges.all_sizes())} sizes, {ranges.rounds} rounds: {ranges.about}', flush=True)
     if not costs.exists():
         # Imports scipy.signal, which takes as long as all else together.
-        from vgg_cifar.sweeps.convolution_costs import measure
+        from vgg_cifar.convolution_implementations.measure import measure
 
-        content = measure(sweep)
+        content = measure(ranges)
         write_json(out / INDEX, wanted)
         write_json(costs, content)
-    return convolution_costs.build(out)
+    return convolutions.build(out, in_index)
 
 
 def data_source(study: Study, given: Path | None) -> Path | str:

@@ -78,6 +78,8 @@ class ImageData:
             'synthetic': self.synthetic,
             'source': self.source,
             'sizes': {part: 0 if y is None else len(y) for part, y in parts.items()},
+            'image_shape': list(self.image_shape),
+            'n_classes': self.n_classes,
             'fingerprint': self.fingerprint,
         }
 

@@ -1,9 +1,9 @@
 """One page over several studies: all their claims with their verdicts."""
 
-import json
 from pathlib import Path
 from typing import Any
 
+from vgg_cifar import json_file
 from vgg_cifar.errors import InputError
 from vgg_cifar.reporting.pages import render
 from vgg_cifar.reporting.verdicts import Verdict
@@ -45,15 +45,28 @@ def build(path: Path) -> Path:
 
 def _study(folder: Path) -> dict[str, Any]:
     path = folder / CLAIMS
+    advice = f'`vgg-cifar report {folder}` writes it anew'
     try:
-        content = json.loads(path.read_text())
-        claims = [{**claim, 'verdict': Verdict(claim['verdict'])} for claim in content['claims']]
-        facts = {name: content[name] for name in ('study', 'title', 'caption', 'scale', 'seeds', 'data')}
-        return {**facts, 'folder': folder.name, 'claims': claims}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(
-            f'{path}: not readable ({error!r}); `vgg-cifar report {folder}` writes it anew'
-        ) from None
+        content = json_file.record(path, advice)
+    except FileNotFoundError:
+        raise InputError(f'{path}: not there; {advice}') from None
+    data = content.record('data')
+    claims = [
+        {
+            'id': claim.text('id'),
+            'statement': claim.text('statement'),
+            'verdict': Verdict(claim.text('verdict', [verdict.value for verdict in Verdict])),
+        }
+        for claim in content.records('claims')
+    ]
+    return {
+        **{name: content.text(name) for name in ('study', 'title', 'caption', 'scale')},
+        'seeds': content.whole('seeds', 1),
+        'data': {'name': data.text('name'), 'synthetic': data.truth('synthetic')},
+        'central': content.texts('central'),
+        'folder': folder.name,
+        'claims': claims,
+    }
 
 
 def _of(study: dict[str, Any], verdict: Verdict) -> int:

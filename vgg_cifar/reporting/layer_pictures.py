@@ -1,17 +1,18 @@
 """Draws a trained network's filters, and what they make of one image, layer by layer."""
 
+import functools
 import math
 from pathlib import Path
 
 import chainer
 import numpy
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure as Canvas
 
 from vgg_cifar import models, npz
 from vgg_cifar.datasets.shape_outlines import ring
 from vgg_cifar.errors import InputError
 from vgg_cifar.models import ConvPool
+from vgg_cifar.reporting.canvas import Drawing, Panel
 from vgg_cifar.studies.study import Figure
 from vgg_cifar.studies.study_folder import StudyFolder
 from vgg_cifar.training import settings_json
@@ -19,11 +20,15 @@ from vgg_cifar.training import weights as weights_file
 from vgg_cifar.training.settings import Settings
 
 GAP = 1
+NOTE = (
+    'The run with seed 0. Filters: a column for each, a row for each channel that it sees. Black is the '
+    'least value of a picture, white the largest. The image is a drawn ring, of no data set.'
+)
 MOST_WIDE = 10_000
 
 
-def plot(folder: StudyFolder, figure: Figure) -> Canvas | None:
-    """Plot the filters and activations of the figure's one variant; None where its run has left no weights.
+def make(folder: StudyFolder, figure: Figure) -> Drawing | None:
+    """Return the filters and activations of the figure's one variant; None where its run has left no weights.
 
     The image is drawn here, an upright ring: a network that has learnt digits takes it for a 0, and no image
     of a data set need be kept beside the run.
@@ -35,27 +40,25 @@ def plot(folder: StudyFolder, figure: Figure) -> Canvas | None:
         return None
     settings = settings_json.from_json(run.settings, str(run.path / 'settings.json'))
     network = _load(weights, settings)
-    size = settings.crop or 28
-    image = drawn_image(size)
+    image = drawn_image(settings.crop or 28).repeat(network.conv1.W.shape[1], axis=1)
     with chainer.using_config('train', False), chainer.no_backprop_mode():
         outputs = [numpy.asarray(each.array[0]) for each in network.layers(chainer.Variable(image))]
     convolutions = [network[f'conv{number}'] for number in range(1, len(outputs) // 2 + 1)]
-
-    canvas = Canvas(figsize=(9.4, 1.2 + 2.1 * len(convolutions)), layout='constrained')
-    rows = canvas.subplots(len(convolutions), 4, width_ratios=(1, 3, 3, 3), squeeze=False)
-    seen = [image[0], *outputs[1::2]]
-    for number, convolution in enumerate(convolutions):
+    panels = []
+    for number, (convolution, seen) in enumerate(zip(convolutions, [image[0], *outputs[1::2]], strict=False)):
         kernels, channels, height, width = convolution.W.shape
         after, pooled = outputs[2 * number], outputs[2 * number + 1]
         count = f'{kernels} x {height} x {width} x {channels} + {kernels} = {convolution.W.size + kernels:,}'
-        _show(rows[number, 0], seen[number][:1], f'input {number + 1}')
         # A column for each kernel, a row for each channel that it sees.
         filters = convolution.W.array.swapaxes(0, 1).reshape(-1, height, width)
-        _show(rows[number, 1], filters, f'filters\n{count} parameters', columns=kernels)
         least, most = float(after.min()), float(after.max())
-        _show(rows[number, 2], after, f'activations {_shape(after)}\nfrom {least:.2f} to {most:.2f}')
-        _show(rows[number, 3], pooled, f'after pooling {_shape(pooled)}')
-    return canvas
+        panels += [
+            _panel(seen[:1], f'input {number + 1}', wide=1.1),
+            _panel(filters, f'filters\n{count} parameters', columns=kernels),
+            _panel(after, f'activations {_shape(after)}\nfrom {least:.2f} to {most:.2f}'),
+            _panel(pooled, f'after pooling {_shape(pooled)}'),
+        ]
+    return Drawing(tuple(panels), 4, {}, NOTE)
 
 
 def drawn_image(size: int) -> numpy.ndarray:
@@ -85,7 +88,11 @@ def _shape(maps: numpy.ndarray) -> str:
     return f'{height}x{width}x{channels}'
 
 
-def _show(axes: Axes, tiles: numpy.ndarray, title: str, columns: int | None = None) -> None:
+def _panel(tiles: numpy.ndarray, title: str, columns: int | None = None, wide: float = 2.8) -> Panel:
+    return Panel(functools.partial(_show, tiles=tiles, title=title, columns=columns), wide, 2.3)
+
+
+def _show(axes: Axes, tiles: numpy.ndarray, title: str, columns: int | None) -> None:
     """Show maps (n, h, w) side by side on one scale of grey."""
     n, height, width = tiles.shape
     columns = columns or math.ceil(math.sqrt(n))

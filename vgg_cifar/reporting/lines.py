@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy
 
 from vgg_cifar.reporting.statistics import standard_error
-from vgg_cifar.studies.study import Figure, Quantity, Variant
+from vgg_cifar.studies.comparison import Quantity, Variant
+from vgg_cifar.studies.study import Figure
 from vgg_cifar.studies.study_folder import StudyFolder
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy
 
-from vgg_cifar.studies.study import Quantity
+from vgg_cifar.studies.comparison import Quantity
 
 BEST = 'validation/main/accuracy'
 

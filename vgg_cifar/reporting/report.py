@@ -1,24 +1,31 @@
 """Rebuilds a study's figures, tables, verdicts and page from its folder; trains nothing."""
 
 import base64
-from pathlib import Path
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePath
 from typing import Any
 
 from vgg_cifar.atomic import write_json
+from vgg_cifar.foreign_text import drawn, shown
 from vgg_cifar.reporting import figures, tables, verdicts, wording
+from vgg_cifar.reporting.canvas import compose, inline, inline_key, save, styled
 from vgg_cifar.reporting.pages import render
 from vgg_cifar.reporting.verdicts import Judgement, Verdict, judge
+from vgg_cifar.studies.study import Figure
 from vgg_cifar.studies.study_folder import StudyFolder
 from vgg_cifar.training.settings_json import to_json
 
 NO_PART_OF_A_RUN = ('data', 'seed')
+INDEX_PAGE = 'index.html'
 
 
-def build(folder: StudyFolder) -> Path:
+def build(folder: StudyFolder, in_index: bool = False) -> Path:
     """Write figures/, tables/, claims.json, report.md and report.html into `folder`; return the page's path.
 
     Works in the middle of a sweep: a line is drawn from the runs that there are, and the page says what is
-    missing.
+    missing. The page links to the index of the folder above where there is one, or `in_index` says that there
+    will be.
 
     Raises:
         InputError: a run in the folder is of other settings or images, so that a verdict would mix them.
@@ -27,29 +34,43 @@ def build(folder: StudyFolder) -> Path:
     folder.check_runs()
     judgements = [judge(folder, claim) for claim in folder.study.claims]
     write_json(folder.path / 'claims.json', _claims(folder, judgements))
+    asked = {figure.id for figure in folder.shown_figures}
+    shown_here = [each for each in judgements if not each.claim.figures or asked & {*each.claim.figures}]
+    sections = _sections(folder, judgements)
     content = {
         'folder': folder,
         'study': folder.study,
         'caption': folder.caption(),
-        'judgements': judgements,
+        'judgements': shown_here,
+        'left_out': len(judgements) - len(shown_here),
         'called': {figure.id: figure.called or figure.id for figure in folder.study.figures},
-        'counts': {verdict: sum(each.verdict is verdict for each in judgements) for verdict in Verdict},
-        'sections': _sections(folder, judgements),
+        'counts': counts(shown_here),
+        'central': counts([each for each in shown_here if each.claim.id in folder.study.central]),
+        'sections': sections,
+        'predicted': [each for section in sections for each in section['predicted']],
         'elsewhere': [each for each in judgements if not each.claim.figures],
         'rule': verdicts.RULE,
         'multiple': verdicts.MULTIPLE,
+        'needed': verdicts.NEEDED,
+        'scale': _scale(folder),
         'settings': _settings(folder),
         'timings': _timings(folder),
         'runs': _runs(folder),
-        'environments': _environments(folder),
+        'made': _made(folder),
+        'index': f'../{INDEX_PAGE}' if in_index or (folder.path.parent / INDEX_PAGE).exists() else None,
     }
     return render(folder.path, 'report', content)
+
+
+def counts(judgements: list[Judgement]) -> dict[Verdict, int]:
+    """Return how many claims have each verdict."""
+    return {verdict: sum(each.verdict is verdict for each in judgements) for verdict in Verdict}
 
 
 def _claims(folder: StudyFolder, judgements: list[Judgement]) -> dict[str, Any]:
     return {
         'study': folder.study.id,
-        'title': folder.study.title,
+        'title': folder.title,
         'caption': folder.caption(),
         'scale': folder.scale,
         'seeds': folder.seeds,
@@ -57,44 +78,107 @@ def _claims(folder: StudyFolder, judgements: list[Judgement]) -> dict[str, Any]:
         'data': folder.data,
         'rule': verdicts.RULE,
         'multiple_comparisons': verdicts.MULTIPLE,
+        'central': list(folder.study.central),
         'claims': [verdicts.to_json(each) for each in judgements],
     }
 
 
 def _sections(folder: StudyFolder, judgements: list[Judgement]) -> list[dict[str, Any]]:
     sections: list[dict[str, Any]] = []
-    for figure in folder.study.figures:
+    there = {figure.id for figure in folder.shown_figures}
+    for figure in folder.shown_figures:
         runs = [run for variant in figure.variants for run in folder.runs(variant)]
         rows = tables.rows(folder, figure)
+        about = [each for each in judgements if figure.id in each.claim.figures]
+        # Under the first of its figures that is shown.
+        first = [each for each in about if next(id for id in each.claim.figures if id in there) == figure.id]
         section: dict[str, Any] = {
             'figure': figure,
+            'caption': folder.caption(figure),
+            'command': command(folder, figure),
             'missing': sum(run.result is None for run in runs),
-            'judgements': [each for each in judgements if each.claim.figures[:1] == (figure.id,)],
-            'also': [each for each in judgements if figure.id in each.claim.figures[1:]],
-            'image': None,
+            'judgements': first,
+            'also': [each for each in about if each not in first],
+            'picture': picture(folder, figure),
             'table': None,
+            'predicted': [],
         }
-        svg = figures.draw(folder, figure)
-        if svg is not None:
-            section['image'] = base64.b64encode(svg.read_bytes()).decode()
         if figure.columns and any(run.log for run in runs):
             heads, cells = tables.shown(figure, rows)
+            found = [tables.inside(column, row) for column in figure.columns for row in rows]
             section |= {
                 'table': tables.write(folder, figure, rows).relative_to(folder.path).as_posix(),
                 'heads': heads,
                 'cells': cells,
+                'predicted': [each for each in found if each is not None],
             }
         sections.append(section)
     return sections
 
 
+def picture(folder: StudyFolder, figure: Figure) -> dict[str, Any] | None:
+    """Draw `figure` into figures/ and return what the page shows of it; None where there is nothing to draw.
+
+    A figure that was drawn before stays where the files that it was drawn from are gone.
+    """
+    name = f'figure_{figure.id}'
+    with styled():
+        drawing = figures.make(folder, figure)
+        if drawing is None:
+            before = folder.path / 'figures' / f'{name}.svg'
+            if not before.is_file():
+                return None
+            # As an image, in which no script runs: the file may come from anyone.
+            return {'image': base64.b64encode(before.read_bytes()).decode()}
+        title = f'{figure.name}: {figure.title}\n{drawn(folder.caption(figure), 200)}'
+        save(compose(drawing, title), folder.path / 'figures', name)
+        return {
+            'panels': [inline(panel, f'{name}-{number}') for number, panel in enumerate(drawing.panels)],
+            'keys': [
+                (inline_key(style, f'{name}-key-{number}'), label)
+                for number, (label, style) in enumerate(drawing.keys.items())
+            ],
+            'note': drawing.note,
+        }
+
+
+def command(folder: StudyFolder, figure: Figure) -> str:
+    """Return the command that makes a figure from nothing."""
+    words = ['vgg-cifar', 'reproduce', folder.study.id, '--figure', figure.id, '--scale', folder.scale]
+    words += ['--seeds', str(folder.seeds)]
+    if folder.compute != 'float32':
+        words += ['--compute', folder.compute]
+    if not folder.data['synthetic']:
+        words += ['--data', shown(PurePath(folder.data['source']).name)]
+    return shlex.join(words)
+
+
+def _scale(folder: StudyFolder) -> dict[str, Any]:
+    """Return how much of the report's work a run does, as rows (what, in the report, here)."""
+    report, here = folder.study.base, folder.shared
+    images = folder.study.images.training, folder.training_images(here)
+    seen = [count * settings.epochs for count, settings in zip(images, (report, here), strict=True)]
+    steps = [count / settings.batch_size for count, settings in zip(seen, (report, here), strict=True)]
+    return {
+        'rows': [
+            ('training images', *(f'{count:,}' for count in images)),
+            ('epochs', f'{report.epochs:,}', f'{here.epochs:,}'),
+            ('images in a batch', f'{report.batch_size:,}', f'{here.batch_size:,}'),
+            ('training steps', *(f'{count:,.0f}' for count in steps)),
+            ('images seen in training', *(f'{count:,}' for count in seen)),
+        ],
+        'images': images[1],
+        'epochs': here.epochs,
+        'share': 100 * seen[1] / seen[0],
+    }
+
+
 def _settings(folder: StudyFolder) -> list[tuple[str, str, str]]:
     """Return each setting with its value in the report and here."""
     report = to_json(folder.study.base)
-    here = folder.study.base.replace(**folder.study.scales[folder.scale].settings, compute=folder.compute)
     return [
         (name, _plain(report[name]), _plain(value))
-        for name, value in to_json(here).items()
+        for name, value in to_json(folder.shared).items()
         if name not in NO_PART_OF_A_RUN
     ]
 
@@ -107,7 +191,7 @@ def _plain(value: Any) -> str:
 
 def _timings(folder: StudyFolder) -> list[dict[str, Any]]:
     found = []
-    for timing in folder.study.timings_of(folder.study.figures):
+    for timing in folder.study.timings_of(folder.shown_figures):
         content = folder.timing(timing)
         if content:
             path = folder.timing_path(timing).relative_to(folder.path).as_posix()
@@ -118,10 +202,10 @@ def _timings(folder: StudyFolder) -> list[dict[str, Any]]:
 def _runs(folder: StudyFolder) -> list[dict[str, Any]]:
     shown_in = {
         figure.id: {run.path.name for variant in figure.variants for run in folder.runs(variant)}
-        for figure in folder.study.figures
+        for figure in folder.shown_figures
     }
     table = []
-    for run in folder.all_runs(folder.study.figures):
+    for run in folder.all_runs(folder.shown_figures):
         there = folder.run_folder(run.id)
         log, result = there.log, there.result
         status = result['status'] if result else f'in epoch {len(log) + 1}' if there.settings else 'not run'
@@ -140,13 +224,22 @@ def _runs(folder: StudyFolder) -> list[dict[str, Any]]:
     return table
 
 
-def _environments(folder: StudyFolder) -> list[tuple[dict[str, Any], int]]:
-    """Return each environment that runs or timings were made in, and how many."""
-    found: list[dict[str, Any]] = []
-    for run in folder.all_runs(folder.study.figures):
+def _made(folder: StudyFolder) -> dict[str, Any]:
+    """Return on what, when and by which commits runs and timings were made."""
+    found = []
+    for run in folder.all_runs(folder.shown_figures):
         environment = folder.run_folder(run.id).environment
         if environment:
-            found.append({name: value for name, value in environment.items() if name != 'data'})
+            found.append(environment)
     found += [timing['environment'] for timing in _timings(folder)]
-    distinct = [each for number, each in enumerate(found) if each not in found[:number]]
-    return [(each, found.count(each)) for each in distinct]
+    machines = [wording.environment(each) for each in found]
+    return {
+        'machines': [(each, machines.count(each)) for each in dict.fromkeys(machines)],
+        'dates': _noted(found, 'date'),
+        'commits': _noted(found, 'commit'),
+    }
+
+
+def _noted(environments: Sequence[Mapping[str, Any]], name: str) -> list[str]:
+    """Return the different values of a field, in order."""
+    return sorted({shown(str(each[name])) for each in environments if each.get(name)})

@@ -8,6 +8,8 @@ import numpy
 from scipy import special
 
 CONFIDENCE = 0.95
+POWER = 0.8
+MOST_PAIRS = 1000
 
 
 @dataclass(frozen=True)
@@ -56,10 +58,15 @@ def estimate_difference(differences: Sequence[float], claimed: tuple[float, floa
 
 def estimate_ratio(ratios: Sequence[float], claimed: tuple[float, float]) -> Estimate:
     """Estimate the geometric mean of paired ratios: the same on their logarithms."""
-    ends = tuple(math.log(end) if end > 0 else -math.inf for end in claimed)
-    logs = estimate_difference([math.log(ratio) for ratio in ratios], (ends[0], ends[1]))
+    logs = estimate_difference([math.log(ratio) for ratio in ratios], logarithms(claimed))
     effect = math.exp(logs.effect)
     return Estimate(effect, effect * logs.error, logs.n, math.exp(logs.low), math.exp(logs.high), logs.p)
+
+
+def logarithms(ends: tuple[float, float]) -> tuple[float, float]:
+    """Return the logarithms of an interval's ends, minus infinity for 0."""
+    low, high = (math.log(end) if end > 0 else -math.inf for end in ends)
+    return low, high
 
 
 def binomial_interval(share: float, n: int) -> tuple[float, float]:
@@ -83,3 +90,56 @@ def holds(estimate: Estimate, claimed: tuple[float, float]) -> bool | None:
     if estimate.high < low or high < estimate.low:
         return False
     return None
+
+
+def pairs_needed(estimate: Estimate, claimed: tuple[float, float], is_ratio: bool = False) -> int | None:
+    """Return how many pairs would decide what `estimate` leaves undecided (see `sample_size`)."""
+    deviation = estimate.error * math.sqrt(estimate.n)
+    if is_ratio:
+        return sample_size(math.log(estimate.effect), deviation / estimate.effect, logarithms(claimed))
+    return sample_size(estimate.effect, deviation, claimed)
+
+
+def sample_size(effect: float, deviation: float, claimed: tuple[float, float]) -> int | None:
+    """Return how many pairs would decide whether an effect lies in the interval `claimed`.
+
+    If the true effect and the standard deviation of the pairs are these, a study of so many pairs decides it,
+    by the rule of `holds`, in at least 80 of 100 cases: the power of the t test against the end of the
+    interval that is nearest, or, for an effect inside, against both. None where `MOST_PAIRS` are too few, or
+    the effect lies on an end.
+    """
+    low, high = claimed
+    inside = low < effect < high
+    ends = claimed if inside else (min(claimed, key=lambda end: abs(effect - end)),)
+    distances = [abs(effect - end) for end in ends if math.isfinite(end)]
+    if not math.isfinite(deviation) or min(distances, default=0.0) == 0:
+        return None
+    if deviation == 0:
+        return 2
+    n = numpy.arange(2, MOST_PAIRS + 1)
+    critical = special.stdtrit(n - 1, (1 + CONFIDENCE) / 2)
+    missed = numpy.zeros(len(n))
+    for distance in distances:
+        # Beyond this the noncentral t has no numbers, and nothing is missed.
+        shift = numpy.minimum(distance / deviation * numpy.sqrt(n), 35.0)
+        missed += special.nctdtr(n - 1, shift, critical)
+    enough = numpy.flatnonzero(missed <= 1 - POWER)
+    return int(n[enough[0]]) if len(enough) else None
+
+
+def prediction_interval(
+    values: Sequence[float] | numpy.ndarray, others: int = 1, variance: float = 0.0
+) -> tuple[float, float]:
+    """Return the 95 % interval of the mean of `others` further values; without end where `values` is one.
+
+    `variance` is what the others have beyond that of the values, as a share of few images has.
+    """
+    n = len(values)
+    if n < 2:
+        return -math.inf, math.inf
+    spread = float(numpy.var(values, ddof=1))
+    reach = float(special.stdtrit(n - 1, (1 + CONFIDENCE) / 2)) * math.sqrt(
+        spread * (1 / n + 1 / others) + variance
+    )
+    mean = float(numpy.mean(values))
+    return mean - reach, mean + reach

@@ -10,25 +10,16 @@ import numpy
 
 from vgg_cifar.reporting.over_epochs import reduced
 from vgg_cifar.reporting.statistics import (
+    MOST_PAIRS,
     Estimate,
     estimate_difference,
     estimate_ratio,
     holds,
+    pairs_needed,
     standard_error,
 )
-from vgg_cifar.studies.study import (
-    OVER,
-    Arithmetic,
-    CheckedTable,
-    Claim,
-    Comparison,
-    CostRatio,
-    Difference,
-    Level,
-    Quantity,
-    TimeRatio,
-    Variant,
-)
+from vgg_cifar.studies.comparison import Comparison, OfLog, Quantity, TimeRatio, Variant
+from vgg_cifar.studies.study import Arithmetic, CheckedTable, Claim
 from vgg_cifar.studies.study_folder import StudyFolder
 from vgg_cifar.training.run_folder import RunFolder
 
@@ -47,11 +38,12 @@ MULTIPLE = (
     'only one that fails; with k comparisons chance alone brings it up in at most k times 2.5 % of cases, '
     'and no correction is made for that, nor for the number of claims.'
 )
-
-
-RATIOS = (TimeRatio, CostRatio)
-# Of a comparison's variants: a level has one, a difference two, or four where one gain is taken off another.
-SIGNS = (1, -1, -1, 1)
+NEEDED = (
+    'What would decide an undecided comparison is estimated from the effect and the spread that were '
+    'measured: so many seeds, or rounds, that its 95 % interval would leave the ends of what is claimed in '
+    '80 of 100 such studies (the power of a t test). With few seeds the spread itself is known only roughly, '
+    'and so is the number.'
+)
 
 
 class Verdict(enum.Enum):
@@ -72,14 +64,16 @@ class Measured:
     missing: tuple[str, ...]
 
     @property
-    def claimed(self) -> tuple[float, float]:
-        """The interval in which the effect is claimed to lie."""
-        return self.comparison.low, self.comparison.high
+    def holds(self) -> bool | None:
+        """Whether the effect lies where it is claimed; None where undecided, or not all has been run."""
+        return None if self.missing or not self.estimate else holds(self.estimate, self.comparison.claimed)
 
     @property
-    def holds(self) -> bool | None:
-        """Whether the effect lies in there; None where that is undecided, or not all has been run."""
-        return None if self.missing or not self.estimate else holds(self.estimate, self.claimed)
+    def needed(self) -> int | None:
+        """How many pairs in all would decide what is undecided; None where nothing can be said."""
+        if self.missing or self.estimate is None or self.estimate.n < 2 or self.holds is not None:
+            return None
+        return pairs_needed(self.estimate, self.comparison.claimed, self.comparison.is_ratio)
 
 
 @dataclass(frozen=True)
@@ -102,6 +96,34 @@ class Judgement:
     checks: tuple[tuple[str, Verdict, tuple[Measured, ...]], ...] = ()
     rankings: tuple[tuple[Quantity, tuple[Ranked, ...]], ...] = ()
     table: CheckedTable | None = None
+    finding: str = ''
+
+    @property
+    def decision(self) -> str:
+        """What would decide an undecided claim, in a sentence; nothing for any other."""
+        if self.verdict is not Verdict.UNDECIDED:
+            return ''
+        undecided = [each for each in self.measured if each.holds is None]
+        if any(each.estimate is None or each.estimate.n < 2 for each in undecided):
+            return 'One seed has no spread to calculate with: two or more show how many would decide it.'
+        needed = [(each, each.needed) for each in undecided]
+        # One comparison that fails is enough; else all must be shown to hold.
+        failing = [(each, n) for each, n in needed if n is not None and not _inside(each)]
+        if failing:
+            each, n = min(failing, key=lambda pair: pair[1])
+            return f'{_more(each, n)} would decide it (not reproduced, if the effect stays as measured).'
+        if any(n is None for _, n in needed):
+            return (
+                f'More than {MOST_PAIRS:,} {undecided[0].comparison.repeated_by}s would be needed, or the '
+                'effect lies on the end of what is claimed: repeating it at this scale will not decide it.'
+            )
+        most: dict[str, tuple[Measured, int]] = {}
+        for each, count in needed:
+            of = each.comparison.repeated_by
+            if count is not None and (of not in most or count > most[of][1]):
+                most[of] = each, count
+        amounts = ' and '.join(_more(*pair) for pair in most.values())
+        return f'{amounts} would decide it (reproduced, if the effect stays as measured).'
 
     @property
     def missing(self) -> list[str]:
@@ -113,14 +135,16 @@ def judge(folder: StudyFolder, claim: Claim | Arithmetic) -> Judgement:
     """Judge one claim."""
     if isinstance(claim, Arithmetic):
         table = claim.check()
-        return Judgement(claim, Verdict.REPRODUCED if table.holds else Verdict.NOT_REPRODUCED, table=table)
+        outcome = Verdict.REPRODUCED if table.holds else Verdict.NOT_REPRODUCED
+        return Judgement(claim, outcome, table=table, finding=claim.finding)
     measured = tuple(measure(folder, each) for each in claim.comparisons)
     checks = []
     for check in claim.checks:
         results = tuple(measure(folder, each) for each in check.comparisons)
         checks.append((check.text, verdict(results), results))
     rankings = tuple((quantity, rank(folder, claim, quantity)) for quantity in claim.ranking)
-    return Judgement(claim, verdict(measured), measured, tuple(checks), rankings)
+    finding = folder.findings.get(claim.id, '')
+    return Judgement(claim, verdict(measured), measured, tuple(checks), rankings, finding=finding)
 
 
 def verdict(measured: Sequence[Measured]) -> Verdict:
@@ -136,35 +160,58 @@ def verdict(measured: Sequence[Measured]) -> Verdict:
 def measure(folder: StudyFolder, comparison: Comparison) -> Measured:
     """Estimate a comparison's effect from the pairs that are finished."""
     if isinstance(comparison, TimeRatio):
-        return _measure_times(folder, comparison)
-    if isinstance(comparison, CostRatio):
-        raise TypeError(f'{comparison}: a cost is not in a study of runs')
-    pairs, missing = [], []
-    runs = zip(*(folder.runs(variant) for variant in comparison.variants), strict=True)
-    for pair in runs:
+        values, missing = _times(folder, comparison)
+    elif isinstance(comparison, OfLog):
+        values, missing = _logged(folder, comparison)
+    else:
+        raise TypeError(f'{comparison}: not in a study of runs')
+    return Measured(comparison, estimate(comparison, values), tuple(missing))
+
+
+def estimate(comparison: Comparison, values: Sequence[float]) -> Estimate | None:
+    """Estimate an effect from its paired differences or ratios; None where there are none."""
+    if not values:
+        return None
+    return (estimate_ratio if comparison.is_ratio else estimate_difference)(values, comparison.claimed)
+
+
+def _logged(folder: StudyFolder, comparison: OfLog) -> tuple[list[float], list[str]]:
+    """Return a number for each seed of which all runs are finished, and the names of those that are not."""
+    found, missing = [], []
+    for pair in zip(*(folder.runs(variant) for variant in comparison.variants), strict=True):
         values = [_value(run, comparison) for run in pair]
         # The loss of a run that has diverged is no number, and none that another try would give.
         missing += [run.path.name for run in pair if run.result is None]
         if not any(map(math.isnan, values)):
-            pairs.append(sum(sign * value for sign, value in zip(SIGNS, values, strict=False)))
-    claimed = comparison.low, comparison.high
-    estimate = estimate_difference(pairs, claimed) if pairs else None
-    return Measured(comparison, estimate, tuple(missing))
+            found.append(sum(sign * value for sign, value in zip(comparison.signs, values, strict=False)))
+    return found, missing
 
 
-def _measure_times(folder: StudyFolder, comparison: TimeRatio) -> Measured:
-    timing = folder.timing(comparison.timing)
-    if timing is None:
-        return Measured(comparison, None, (f'timing {comparison.timing.id}',))
-    of, against = (timing['variants'][folder.run_of(variant).id] for variant in comparison.variants)
-    factor = of['steps_per_epoch'] / against['steps_per_epoch'] if comparison.per == 'epoch' else 1.0
-    ratios = [factor * a / b for a, b in zip(of['seconds'], against['seconds'], strict=True)]
-    return Measured(comparison, estimate_ratio(ratios, (comparison.low, comparison.high)), ())
-
-
-def _value(run: RunFolder, comparison: Difference | Level) -> float:
+def _value(run: RunFolder, comparison: OfLog) -> float:
     """Return what a finished run contributes; NaN for one that is unfinished or has logged no epoch."""
     return math.nan if run.result is None else reduced(run.log, comparison.quantity, comparison.over)
+
+
+def _times(folder: StudyFolder, comparison: TimeRatio) -> tuple[list[float], list[str]]:
+    """Return a ratio for each round; the timing's name where it is missing."""
+    timing = folder.timing(comparison.timing)
+    if timing is None:
+        return [], [f'timing {comparison.timing.id}']
+    of, against = (timing['variants'][folder.run_of(variant).id] for variant in comparison.variants)
+    factor = of['steps_per_epoch'] / against['steps_per_epoch'] if comparison.per == 'epoch' else 1.0
+    return [factor * a / b for a, b in zip(of['seconds'], against['seconds'], strict=True)], []
+
+
+def _inside(measured: Measured) -> bool:
+    """Whether the effect itself lies where it is claimed to, or on the end."""
+    low, high = measured.comparison.claimed
+    return measured.estimate is not None and low <= measured.estimate.effect <= high
+
+
+def _more(measured: Measured, n: int) -> str:
+    """Say how many repetitions would be needed, and how many of them there are."""
+    there = measured.estimate.n if measured.estimate else 0
+    return f'{n} {measured.comparison.repeated_by}s in all, {max(0, n - there)} more than there are,'
 
 
 def rank(folder: StudyFolder, claim: Claim, quantity: Quantity) -> tuple[Ranked, ...]:
@@ -192,7 +239,8 @@ def to_json(judgement: Judgement) -> dict[str, Any]:
         'rule': claim.rule,
         'verdict': judgement.verdict.value,
     }
-    content |= {name: text for name in ('mark', 'finding') if (text := getattr(claim, name))}
+    texts = {'mark': claim.mark, 'finding': judgement.finding, 'would_decide': judgement.decision}
+    content |= {name: text for name, text in texts.items() if text}
     if judgement.table:
         return content | {'summary': judgement.table.summary}
     return content | {
@@ -218,21 +266,12 @@ def to_json(judgement: Judgement) -> dict[str, Any]:
 
 def _comparison_json(measured: Measured) -> dict[str, Any]:
     comparison = measured.comparison
-    content: dict[str, Any] = {'of': comparison.of.label}
-    if not isinstance(comparison, Level):
-        content['against'] = comparison.against.label
-    if isinstance(comparison, Difference) and comparison.beyond:
-        content['beyond'] = [variant.label for variant in comparison.beyond]
-    if isinstance(comparison, RATIOS):
-        content |= {'effect_is': f'ratio of {comparison.what}'}
-    else:
-        is_level = isinstance(comparison, Level)
-        points = '%' if is_level else 'points'
-        unit = f', in {points}' if comparison.quantity.unit == '%' else ''
-        what = f'{comparison.quantity.label}, {OVER[comparison.over]}{unit}'
-        content |= {'effect_is': what if is_level else f'difference in {what}'}
-    content['claimed'] = [_finite(end) for end in measured.claimed]
-    content['holds'] = measured.holds
+    content: dict[str, Any] = {
+        **comparison.labels,
+        'effect_is': comparison.effect_is,
+        'claimed': [_finite(end) for end in comparison.claimed],
+        'holds': measured.holds,
+    }
     if measured.estimate:
         estimate = measured.estimate
         content |= {
@@ -242,6 +281,8 @@ def _comparison_json(measured: Measured) -> dict[str, Any]:
             'interval': [_finite(estimate.low), _finite(estimate.high)] if estimate.n > 1 else None,
             'p': _finite(estimate.p),
         }
+    if measured.needed is not None:
+        content['n_that_would_decide'] = measured.needed
     return content
 
 

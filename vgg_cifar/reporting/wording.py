@@ -1,20 +1,15 @@
 """Numbers and comparisons in words, the same on the page and in report.md."""
 
 import math
+import statistics
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from vgg_cifar.reporting.verdicts import RATIOS, Measured, Verdict
-from vgg_cifar.studies.study import (
-    OVER,
-    Column,
-    CostRatio,
-    Difference,
-    Figure,
-    GradientFigure,
-    LayerPictures,
-    Level,
-)
+from vgg_cifar.foreign_text import shown
+from vgg_cifar.reporting.verdicts import Measured, Verdict
+from vgg_cifar.studies.comparison import MINUS, OVER
+from vgg_cifar.studies.study import Column
 
-MINUS = '\N{MINUS SIGN}'
 SPACE = '\N{NO-BREAK SPACE}'
 NONE = '\N{EN DASH}'
 ANSWERS = {
@@ -45,35 +40,10 @@ def with_error(
     return f'{text} ± {number(error, digits, factor)}'
 
 
-def sides(measured: Measured) -> str:
-    """Say what is compared with what."""
-    comparison = measured.comparison
-    if isinstance(comparison, Level):
-        return comparison.of.label
-    between = '÷' if isinstance(comparison, RATIOS) else MINUS
-    if isinstance(comparison, CostRatio) and comparison.of.size == comparison.against.size:
-        return f'{comparison.of.implementation} {between} {comparison.against.label}'
-    text = f'{comparison.of.label} {between} {comparison.against.label}'
-    if isinstance(comparison, Difference) and comparison.beyond:
-        more, less = comparison.beyond
-        return f'({text}) {MINUS} ({more.label} {MINUS} {less.label})'
-    return text
-
-
-def quantity(measured: Measured) -> str:
-    """Say in what."""
-    comparison = measured.comparison
-    if isinstance(comparison, RATIOS):
-        return f'{comparison.what}, as a ratio'
-    points = '%' if isinstance(comparison, Level) else 'points'
-    unit = f', in {points}' if comparison.quantity.unit == '%' else ''
-    return f'{comparison.quantity.label}, {OVER[comparison.over]}{unit}'
-
-
 def claimed(measured: Measured) -> str:
     """Say where the effect is claimed to lie."""
-    low, high = measured.claimed
-    least = 0.0 if isinstance(measured.comparison, RATIOS) else -math.inf
+    low, high = measured.comparison.claimed
+    least = 0.0 if measured.comparison.is_ratio else -math.inf
     if high == math.inf:
         return f'above {_plain(low)}'
     return f'below {_plain(high)}' if low <= least else f'{_plain(low)} to {_plain(high)}'
@@ -84,25 +54,19 @@ def effect(measured: Measured) -> str:
     estimate = measured.estimate
     if estimate is None:
         return NONE
-    if isinstance(measured.comparison, RATIOS):
+    if measured.comparison.is_ratio:
         return with_error(estimate.effect, estimate.error, digits=3)
     digits = 2 if 0.005 <= estimate.error < 0.05 else 1
-    signed = not isinstance(measured.comparison, Level)
-    return with_error(estimate.effect, estimate.error, digits, sign=signed)
+    return with_error(estimate.effect, estimate.error, digits, sign=measured.comparison.signed)
 
 
 def summary(measured: Measured) -> str:
     """Write a comparison in one line: the sides, what of, the effect, n."""
     comparison = measured.comparison
     if measured.estimate is None:
-        return f'{sides(measured)}: not run'
-    if isinstance(comparison, RATIOS):
-        what = f'{comparison.what}, ratio'
-    else:
-        what = (
-            f'{comparison.quantity.label}{"" if comparison.over == "last" else ", " + OVER[comparison.over]}'
-        )
-    return f'{sides(measured)}: {what} {effect(measured)} (n{SPACE}={SPACE}{measured.estimate.n})'
+        return f'{comparison.sides}: not run'
+    n = f'n{SPACE}={SPACE}{measured.estimate.n}'
+    return f'{comparison.sides}: {comparison.brief} {effect(measured)} ({n})'
 
 
 def interval(measured: Measured) -> str:
@@ -110,10 +74,8 @@ def interval(measured: Measured) -> str:
     estimate = measured.estimate
     if estimate is None or estimate.n < 2:
         return NONE
-    ratio = isinstance(measured.comparison, RATIOS)
-    digits = 3 if ratio else 2
-    signed = not ratio and not isinstance(measured.comparison, Level)
-    ends = (number(end, digits, sign=signed) for end in (estimate.low, estimate.high))
+    digits = 3 if measured.comparison.is_ratio else 2
+    ends = (number(end, digits, sign=measured.comparison.signed) for end in (estimate.low, estimate.high))
     return ' to '.join(ends)
 
 
@@ -130,30 +92,40 @@ def outcome(measured: Measured) -> str:
     if measured.missing:
         count = len(measured.missing)
         return f'{count} run{"s" * (count > 1)} missing'
-    return OUTCOMES[measured.holds]
+    decided = OUTCOMES[measured.holds]
+    if measured.needed is None:
+        return decided
+    return f'{decided}; {measured.needed:,} {measured.comparison.repeated_by}s would decide it'
 
 
-def picture(figure: Figure) -> str:
-    """Say what a figure shows, for who cannot see it."""
-    if isinstance(figure, GradientFigure):
-        what = 'Mean absolute gradient against the layer'
-    elif isinstance(figure, LayerPictures):
-        return f'Filters, and their activations on one image, layer by layer: {figure.variants[0].label}'
-    else:
-        what = f'{" and ".join(panel.label for panel in figure.panels)} against {figure.x.label}'
-    return f'{what}, one line for each of: {"; ".join(variant.label for variant in figure.variants)}'
+def median(values: Sequence[float]) -> float:
+    """Return the median: of an even number of values the mean of the middle two."""
+    return statistics.median(values)
 
 
-def legend(figure: Figure) -> str:
-    """Say how a figure is to be read."""
-    if isinstance(figure, GradientFigure):
-        return "Geometric mean over the runs of the mean absolute gradient of each layer's weights."
-    if isinstance(figure, LayerPictures):
-        return (
-            'The run with seed 0. Filters: a column for each, a row for each channel that it sees. Black is '
-            'the least value of a picture, white the largest. The image is a drawn ring, of no data set.'
-        )
-    return 'Mean over the runs; the band is one standard error.'
+def environment(content: Mapping[str, Any]) -> str:
+    """Say in a line what a run or timing was made on, by its environment.json."""
+    packages = content.get('packages')
+    versions = packages.items() if isinstance(packages, dict) else ()
+    named = ''.join(f', {shown(str(name))} {shown(str(version))}' for name, version in versions)
+    python, system, processor, cores, device, accelerator = (
+        shown(str(content.get(name, 'not recorded')))
+        for name in ('python', 'platform', 'processor', 'cores', 'device', 'cpu_accelerator')
+    )
+    return (
+        f'Python {python}{named}, on {system}, {processor}, {cores} cores, device {device} (CPU accelerator: '
+        f'{accelerator})'
+    )
+
+
+def listed(items: Sequence[str]) -> str:
+    """Join items as a sentence does."""
+    return ' and '.join(filter(None, [', '.join(items[:-1]), *items[-1:]]))
+
+
+def counted(counts: Mapping[Verdict, int]) -> str:
+    """Say how many claims have which verdict."""
+    return listed([f'{count} {verdict.value}' for verdict, count in counts.items() if count]) or 'none'
 
 
 def column_name(column: Column) -> str:

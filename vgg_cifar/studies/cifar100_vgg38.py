@@ -7,6 +7,7 @@ The report was made with a course's PyTorch framework: what its text leaves open
 from collections.abc import Mapping
 from typing import Any
 
+from vgg_cifar.studies.comparison import Difference, Level, Variant
 from vgg_cifar.studies.study import (
     TEST,
     TRAIN,
@@ -14,15 +15,13 @@ from vgg_cifar.studies.study import (
     Check,
     Claim,
     Column,
-    Difference,
     Figure,
     GradientFigure,
     Images,
-    Level,
     Reported,
     Scale,
     Study,
-    Variant,
+    Summary,
 )
 from vgg_cifar.training.settings import Settings
 
@@ -183,10 +182,10 @@ DROPOUT_NO_HELP = Claim(
 
 STUDY = Study(
     id='cifar100_vgg38',
-    title='Report R3: vanishing gradients in a VGG-38, on CIFAR-100',
+    title='Report R3: vanishing gradients in a VGG-38',
     source='MLP Coursework 2: Investigating the Implementation and Optimization of Convolutional Networks '
     '(University of Edinburgh, s1655829)',
-    images=Images('cifar100', 'CIFAR-100', 'CIFAR100.hdf5', 'shapes10'),
+    images=Images('cifar100', 'CIFAR-100', 'CIFAR100.hdf5', 'shapes10', (3, 32, 32), 100, 47_500, least=8),
     base=Settings(
         model='residual_vgg',
         batch_size=100,
@@ -225,4 +224,18 @@ STUDY = Study(
     },
     figures=(BROKEN_FIGURE, SOLUTIONS, GRADIENTS, REGULARISED),
     claims=(BROKEN_CLAIM, BN_BELOW, RESIDUAL_OVER, BOTH_BEST, ERASING_HELPS, L2_HELPS, DROPOUT_NO_HELP),
+    central=(
+        'R3.broken',
+        'R3.both-best',
+        'R3.l2',
+    ),
+    summary=Summary(
+        'Whether a VGG-38 without normalisation and shortcuts fails to learn CIFAR-100, whether '
+        'either or both mend it, and what random erasing, L2 and dropout add.',
+        'The optimiser and its schedule, the split, and the accuracy of every run are given.',
+        'There is one seed of each run, so that differences of a point or two have no error to be '
+        'measured by. All runs at full scale take days without a GPU.',
+        "Where normalisation, activation and shortcut stand within a block: taken from the course's "
+        'framework. What an accuracy "around 0" is.',
+    ),
 )

@@ -1,71 +1,12 @@
 """What a report's study is made of: values only; nothing here runs, reads or draws."""
 
-import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from vgg_cifar.studies.comparison import Comparison, Quantity, TimeRatio, Timing, Variant
 from vgg_cifar.training.settings import Settings
 from vgg_cifar.training.settings_json import changed, digest
-
-
-@dataclass(frozen=True)
-class Variant:
-    """One line of a figure: what it is called and which settings it changes.
-
-    It trains `times_epochs` times as many epochs as the scale says, and at least one.
-    """
-
-    label: str
-    # Dicts have no hash; equal variants have equal labels.
-    changes: Mapping[str, Any] = field(default_factory=dict, hash=False)
-    times_epochs: float = 1
-
-
-FACTORS = {'%': 100.0, 'x 0.01': 100.0}
-
-
-@dataclass(frozen=True)
-class Quantity:
-    """A number of every epoch, from Chainer's log: `key`, or 1 - `key` as `complement`, minus `less`.
-
-    With the unit ``%`` a fraction is shown in percent, with ``x 0.01`` a number in hundredths.
-    """
-
-    key: str
-    label: str
-    unit: str = ''
-    complement: bool = False
-    less: str | None = None
-
-    @property
-    def factor(self) -> float:
-        """What the log's number is multiplied by."""
-        return FACTORS.get(self.unit, 1.0)
-
-    @property
-    def with_unit(self) -> str:
-        """The label with the unit."""
-        return f'{self.label} ({self.unit})' if self.unit else self.label
-
-    def of(self, entry: Mapping[str, float]) -> float:
-        """Return the quantity of one entry of the log, NaN where the log does not have it."""
-        value = entry.get(self.key, math.nan)
-        if self.complement:
-            value = 1 - value
-        if self.less is not None:
-            value -= entry.get(self.less, math.nan)
-        return value * self.factor
-
-
-OVER = {
-    'last': 'at the end',
-    'mean': 'mean over all of training',
-    'max': 'highest',
-    'sum': 'in all',
-    'best': 'at the best validation accuracy',
-}
-"""What becomes of the entries of a log. ``best`` is the first of several epochs that are equally good."""
 
 
 @dataclass(frozen=True)
@@ -83,11 +24,20 @@ EPOCH = Axis('epoch', 'epoch')
 
 @dataclass(frozen=True)
 class Reported:
-    """A number of the report: its standard error, or the number of images behind it, where it is known."""
+    """A number of the report, and what is known of what is behind it.
+
+    Attributes:
+        value: in the quantity's unit.
+        error: its standard error.
+        images: how many images it is a share of.
+        runs: of how many runs it is the mean.
+
+    """
 
     value: float
     error: float | None = None
     images: int | None = None
+    runs: int = 1
 
 
 @dataclass(frozen=True)
@@ -163,140 +113,33 @@ class Figure:
         """What the figure is called: by its number in the report, or as one of ours."""
         return self.called or (f'Figure {self.id}' if self.in_report else f'Beside the report, {self.id}')
 
+    @property
+    def what(self) -> str:
+        """What is drawn against what."""
+        return f'{" and ".join(panel.label for panel in self.panels)} against {self.x.label}'
+
+    @property
+    def picture(self) -> str:
+        """What can be seen, for those who cannot see it."""
+        return f'{self.what}, one line for each of: {"; ".join(variant.label for variant in self.variants)}'
+
 
 class GradientFigure(Figure):
     """The mean absolute gradient by layer, of runs that recorded it: one line per variant."""
+
+    @property
+    def what(self) -> str:
+        """What is drawn against what."""
+        return 'mean absolute gradient against the layer'
 
 
 class LayerPictures(Figure):
     """Pictures of each layer's filters and activations, of one variant, a ConvPool network."""
 
-
-# Compared by identity: a variant's settings cannot be hashed.
-@dataclass(frozen=True, eq=False)
-class Timing:
-    """Variants whose training steps are timed in turn, round after round, on one machine in one process."""
-
-    id: str
-    title: str
-    variants: tuple[Variant, ...]
-
-
-@dataclass(frozen=True)
-class Difference:
-    """`of` minus `against` in a quantity of the log, claimed to lie between `low` and `high`.
-
-    `over`, a key of `OVER`, says what becomes of the epochs. With a pair `beyond`, the same difference of
-    that pair is taken off: how much more the one pair gains than the other.
-    """
-
-    quantity: Quantity
-    of: Variant
-    against: Variant
-    over: str = 'last'
-    low: float = 0.0
-    high: float = math.inf
-    beyond: tuple[Variant, ...] = ()
-
     @property
-    def variants(self) -> tuple[Variant, ...]:
-        """The sides, and those of the other pair."""
-        return self.of, self.against, *self.beyond
-
-
-@dataclass(frozen=True)
-class Level:
-    """A quantity of the log itself, claimed to lie between `low` and `high`; `over` as in `Difference`."""
-
-    quantity: Quantity
-    of: Variant
-    over: str = 'last'
-    low: float = -math.inf
-    high: float = math.inf
-
-    @property
-    def variants(self) -> tuple[Variant, ...]:
-        """The one side."""
-        return (self.of,)
-
-
-@dataclass(frozen=True)
-class TimeRatio:
-    """The time of `of` over the time of `against`, claimed to lie between `low` and `high`.
-
-    `per` is ``step``, a training step on a batch, or ``epoch``, all steps of an epoch.
-    """
-
-    timing: Timing
-    of: Variant
-    against: Variant
-    per: str = 'step'
-    low: float = 1.0
-    high: float = math.inf
-
-    @property
-    def variants(self) -> tuple[Variant, ...]:
-        """The sides."""
-        return self.of, self.against
-
-    @property
-    def what(self) -> str:
-        """What the ratio is of."""
-        return f'seconds per {self.per}'
-
-
-@dataclass(frozen=True)
-class Size:
-    """Of a convolution: images, channels in and out, height and width of image and of kernel."""
-
-    batch: int
-    channels: int
-    image: int
-    kernel: int
-
-    @property
-    def out(self) -> int:
-        """Height and width of the result."""
-        return self.image - self.kernel + 1
-
-    @property
-    def label(self) -> str:
-        """In words."""
-        images = f'{self.batch} x {self.channels} x {self.image} x {self.image}'
-        return f'{images}, kernel {self.kernel} x {self.kernel}'
-
-
-@dataclass(frozen=True)
-class Cost:
-    """Of a convolution's implementation at a size, forwards or backwards."""
-
-    implementation: str
-    size: Size
-    backward: bool
-
-    @property
-    def label(self) -> str:
-        """In words."""
-        return f'{self.implementation} {"backwards" if self.backward else "forwards"} at {self.size.label}'
-
-
-@dataclass(frozen=True)
-class CostRatio:
-    """The time or peak memory of `of` over that of `against`, claimed to lie between `low` and `high`."""
-
-    what: str
-    of: Cost
-    against: Cost
-    low: float = 1.0
-    high: float = math.inf
-
-    @property
-    def variants(self) -> tuple[Variant, ...]:
-        """None: no run is behind it."""
-        return ()
-
-
-Comparison = Difference | Level | TimeRatio | CostRatio
+    def picture(self) -> str:
+        """What can be seen, for those who cannot see it."""
+        return f'filters, and their activations on one image, layer by layer: {self.variants[0].label}'
 
 
 @dataclass(frozen=True)
@@ -320,7 +163,6 @@ class Claim:
         ranking: quantities by which the page ranks the variants that are compared.
         mark: what a reader must know about how the report came to the claim.
         checks: further tests; they do not decide.
-        finding: what was found out about it, in words.
 
     """
 
@@ -332,7 +174,6 @@ class Claim:
     ranking: tuple[Quantity, ...] = ()
     mark: str = ''
     checks: tuple[Check, ...] = ()
-    finding: str = ''
 
 
 @dataclass(frozen=True)
@@ -347,7 +188,10 @@ class CheckedTable:
 
 @dataclass(frozen=True)
 class Arithmetic:
-    """A claim that is judged by counting, without a run: `check` counts."""
+    """A claim that is judged by counting, without a run: `check` counts.
+
+    What counting has found is the same on every machine, so that it is written here, as `finding`.
+    """
 
     id: str
     statement: str
@@ -374,13 +218,17 @@ class Scale:
 
 @dataclass(frozen=True)
 class Images:
-    """The report's data set.
+    """The report's data set, and which other images its networks and pictures can take in its place.
 
     Attributes:
         name: as our data files call it; a file of another name is not the report's data set.
         title: as people call it.
         file: what `vgg-cifar data` calls its file.
         synthetic: the generated set of the same image shape that stands in where no file is given.
+        shape: (channels, height, width) of an image.
+        classes: how many there are.
+        training: how many images the report trains on.
+        least: height and width that its smallest network can still take.
 
     """
 
@@ -388,6 +236,28 @@ class Images:
     title: str
     file: str
     synthetic: str
+    shape: tuple[int, int, int]
+    classes: int
+    training: int
+    least: int
+
+    def unsuitable(self, shape: tuple[int, ...], classes: int) -> str | None:
+        """Say why images of a shape (C, H, W) in so many classes do not suit the study; None where they do.
+
+        Another size and other classes are another data set, which the page says; another number of channels
+        is another network, and one class leaves nothing to compare.
+        """
+        channels, height, width = shape
+        if channels != self.shape[0]:
+            return (
+                f'the images have {channels} channel{"s" * (channels != 1)}, expected {self.shape[0]}, as '
+                f'{self.title} has'
+            )
+        if min(height, width) < self.least:
+            return f'the images are {height}x{width}, expected at least {self.least}x{self.least}'
+        if classes < 2:
+            return f'the number of classes is {classes}, expected 2 or more'
+        return None
 
 
 @dataclass(frozen=True)
@@ -399,10 +269,30 @@ class Run:
 
 
 @dataclass(frozen=True)
+class Summary:
+    """What the ML Reproducibility Challenge asks of a reproduction, beside its results.
+
+    Attributes:
+        scope: what was tested.
+        easy: what was easy.
+        difficult: what was difficult.
+        guessed: what the report leaves open and had to be guessed.
+
+    """
+
+    scope: str
+    easy: str
+    difficult: str
+    guessed: str
+
+
+@dataclass(frozen=True)
 class Study:
     """A report: its figures and claims, and the scales at which they can be rebuilt.
 
-    `base` holds the report's own settings; a scale and then a variant change some of them.
+    `base` holds the report's own settings; a scale and then a variant change some of them. The `title` says
+    what is studied, not on which images: those may be others than the report's. The claims called `central`
+    are those that the report's abstract or conclusions rest on.
     """
 
     id: str
@@ -413,6 +303,8 @@ class Study:
     scales: Mapping[str, Scale]
     figures: tuple[Figure, ...]
     claims: tuple[Claim | Arithmetic, ...]
+    central: tuple[str, ...]
+    summary: Summary
 
     def claims_of(self, figures: Iterable[Figure]) -> list[Claim]:
         """Return the claims over runs that belong to some of `figures`."""

@@ -10,19 +10,27 @@ from typing import Any
 from vgg_cifar import json_file
 from vgg_cifar.accelerators.layers import COMPUTE
 from vgg_cifar.atomic import refuse_foreign, write_json
+from vgg_cifar.datasets.unverified import unverified_name
 from vgg_cifar.errors import InputError
-from vgg_cifar.studies import STUDIES, get_study
-from vgg_cifar.studies.study import Figure, Run, Study, Timing, Variant
+from vgg_cifar.foreign_text import shown
+from vgg_cifar.json_file import Record
+from vgg_cifar.studies import STUDIES
+from vgg_cifar.studies.comparison import Timing, Variant
+from vgg_cifar.studies.study import Claim, Figure, Run, Study
 from vgg_cifar.training import environment
 from vgg_cifar.training.run_folder import RunFolder
+from vgg_cifar.training.settings import Settings
 from vgg_cifar.training.settings_json import changed, from_json
 
 INDEX = 'study.json'
 FILES = ('runs', 'timings', 'figures', 'tables', 'claims.json', 'report.html', 'report.md')
 """What a study's folder holds beside study.json, which is written first."""
 
+FINDINGS = 'findings.json'
 ADVICE = 'run `vgg-cifar reproduce` into a new folder'
 MOST_SEEDS = 10_000
+LONGEST_NAME = 40
+PARTS = ('train', 'validation', 'test')
 
 
 def study_id(path: Path) -> str | None:
@@ -42,8 +50,10 @@ class StudyFolder:
         study: which report.
         scale: a key of the study's scales.
         seeds: runs wanted of each variant, with the seeds 0, 1, ...
-        data: ``name``, ``synthetic``, ``source``, ``sizes`` and ``fingerprint``: ImageData's identity.
+        data: ImageData's identity: ``name``, ``synthetic``, ``source``, ``sizes``, ``fingerprint``, and, in
+            folders of today, ``image_shape`` and ``n_classes``.
         compute: what convolutions and linear layers multiply in.
+        figures: those that were asked for, by id; None for all.
 
     """
 
@@ -53,40 +63,36 @@ class StudyFolder:
     seeds: int
     data: dict[str, Any]
     compute: str = 'float32'
+    figures: tuple[str, ...] | None = None
 
     @classmethod
     def open(cls, path: Path) -> 'StudyFolder':
         """Read the folder's study.json; an InputError names what is wrong with it."""
         try:
-            index = json_file.record(path / INDEX, ADVICE)
+            content = json_file.record(path / INDEX, ADVICE)
         except FileNotFoundError:
             raise InputError(
                 f'{path}: no {INDEX} here; expected the folder of `vgg-cifar reproduce`'
             ) from None
-        study = get_study(index.text('study', STUDIES))
-        data = index.record('data')
-        sizes = data.record('sizes')
-        identity = {
-            'name': data.text('name'),
-            'synthetic': data.truth('synthetic'),
-            'source': data.text('source'),
-            'sizes': {part: sizes.whole(part) for part in sizes},
-            'fingerprint': data.text('fingerprint'),
-        }
-        for part in ('train', 'validation', 'test'):
-            sizes.whole(part)
-        # A folder from before there was a choice was computed in float32.
-        compute = index.text('compute', COMPUTE) if 'compute' in index else 'float32'
-        seeds = index.whole('seeds', 1, MOST_SEEDS)
-        return cls(path, study, index.text('scale', study.scales), seeds, identity, compute)
+        study = STUDIES[content.text('study', STUDIES)]
+        return cls(
+            path,
+            study,
+            content.text('scale', study.scales),
+            content.whole('seeds', 1, MOST_SEEDS),
+            _identity(content.record('data')),
+            # A folder from before there was a choice was computed in float32, and had all figures.
+            content.text('compute', COMPUTE) if 'compute' in content else 'float32',
+            _figures(content, study) if 'figures' in content else None,
+        )
 
     def joined(self) -> 'StudyFolder':
-        """Return this with the seeds that the folder holds already; nothing is written.
+        """Return this with the seeds and figures that the folder holds already; nothing is written.
 
         An InputError where the folder holds another study, scale or data set, or what somebody else has
         written under the names of `FILES`.
         """
-        seeds = self.seeds
+        seeds, figures = self.seeds, self.figures
         refuse_foreign(self.path, INDEX, FILES)
         if (self.path / INDEX).exists():
             there = StudyFolder.open(self.path)
@@ -98,10 +104,15 @@ class StudyFolder:
             ):
                 if found != wanted:
                     raise InputError(
-                        f'{self.path}: holds the {name} {found}, not {wanted}; choose another -o'
+                        f'{self.path}: holds the {name} {shown(str(found))}, not {wanted}; choose another -o'
                     )
             seeds = max(seeds, there.seeds)
-        return dataclasses.replace(self, seeds=seeds)
+            if figures is not None:
+                # All figures, of which there are but some, stay all.
+                figures = None if there.figures is None else tuple({*figures, *there.figures})
+        if figures is not None:
+            figures = tuple(figure.id for figure in self.study.figures if figure.id in figures)
+        return dataclasses.replace(self, seeds=seeds, figures=figures)
 
     def save(self) -> 'StudyFolder':
         """Write study.json of what is `joined`, and return that."""
@@ -113,8 +124,31 @@ class StudyFolder:
             'compute': self.compute,
             'data': self.data,
         }
+        if joined.figures is not None:
+            content['figures'] = joined.figures
         write_json(self.path / INDEX, content)
         return joined
+
+    @property
+    def shown_figures(self) -> tuple[Figure, ...]:
+        """The figures that were asked for."""
+        wanted = self.figures
+        return tuple(each for each in self.study.figures if wanted is None or each.id in wanted)
+
+    @functools.cached_property
+    def findings(self) -> dict[str, str]:
+        """What was found out about claims in this folder's runs, in words, by the claims' ids."""
+        path = self.path / FINDINGS
+        advice = 'expected a text for each claim that there is something to say about'
+        try:
+            content = json_file.record(path, advice)
+        except FileNotFoundError:
+            return {}
+        known = {claim.id for claim in self.study.claims if isinstance(claim, Claim)}
+        for name in content:
+            if name not in known:
+                raise InputError(f'{path}: {shown(name)} is not a claim of {self.study.id}; {advice}')
+        return {name: content.text(name) for name in content}
 
     def run_folder(self, run_id: str) -> RunFolder:
         """Return the folder of a run."""
@@ -177,35 +211,92 @@ class StudyFolder:
         Its ``variants`` map the id of a variant's first run to ``label``, ``steps_per_epoch`` and
         ``seconds``: those of a training step, round by round.
         """
-        path = self.timing_path(timing)
+        advice = 'delete it, and it is measured anew'
         try:
-            content = json_file.record(path, 'delete it, and it is measured anew')
+            content = json_file.record(self.timing_path(timing), advice)
         except FileNotFoundError:
             return None
-        environment.check(content.record('environment'))
-        for name in ('batch_size', 'rounds', 'steps_per_round'):
-            content.whole(name, 1)
-        variants = content.record('variants')
-        rounds = set()
-        for variant in variants:
-            record = variants.record(variant)
-            record.text('label')
-            record.number('steps_per_epoch', 0, 2**53)
-            rounds.add(len(record.numbers('seconds', 1e-12, 1e9)))
-        if len(rounds) > 1 or 0 in rounds:
-            raise variants.wrong('seconds', 'one number for each round, of all variants')
-        known = set(variants)
-        wanted = {self.run_of(variant).id for variant in timing.variants}
-        return content.content if known == wanted else None
+        made_on = content.record('environment')
+        environment.check(made_on)
+        found, rounds = content.record('variants'), content.whole('rounds', 1, 10_000)
+        variants = {}
+        for variant in timing.variants:
+            name = self.run_of(variant).id
+            if name not in found:
+                return None
+            each = found.record(name)
+            seconds = each.numbers('seconds', 1e-9, 1e6)
+            if len(seconds) != rounds:
+                raise each.wrong('seconds', f'a number for each of the {rounds} rounds')
+            steps = each.number('steps_per_epoch', 1e-9, 1e12)
+            variants[name] = {'label': variant.label, 'steps_per_epoch': steps, 'seconds': seconds}
+        if len(variants) != len(list(found)):
+            return None
+        return {
+            'title': timing.title,
+            'batch_size': content.whole('batch_size', 1),
+            'rounds': rounds,
+            'environment': made_on.content,
+            'variants': variants,
+        }
 
-    def caption(self) -> str:
-        """Say in a line what data the numbers are from and at which scale."""
+    @property
+    def images(self) -> str:
+        """What people call the images: the report's data set by its title, any other by its own name."""
+        name, official = self.data['name'], self.study.images
+        known = {official.name: official.title, unverified_name(official.name): official.title}
+        title = known.get(name) or shown(name, LONGEST_NAME)
+        return f'synthetic images, {title}' if self.data['synthetic'] else title
+
+    @property
+    def title(self) -> str:
+        """What was studied, and on which images."""
+        return f'{self.study.title}, on {self.images}'
+
+    @property
+    def shared(self) -> Settings:
+        """The settings that the variants share."""
         settings = self.study.base.replace(**self.study.scales[self.scale].settings)
-        synthetic = ' (synthetic)' if self.data['synthetic'] else ''
+        return settings.replace(compute=self.compute)
+
+    def training_images(self, settings: Settings) -> int:
+        """Return how many images a run with these settings trains on, copies left out."""
         sizes = self.data['sizes']
         carved = 0 if sizes['validation'] else settings.validation_size
-        images = settings.train_size or sizes['train'] - carved
+        return settings.train_size or sizes['train'] - carved
+
+    def caption(self, figure: Figure | None = None) -> str:
+        """Say in a line what data the numbers are from and at which scale; of a figure, for its own runs."""
+        synthetic = ' (synthetic)' if self.data['synthetic'] else ''
+        runs = [self.run_of(variant).settings for variant in figure.variants] if figure else [self.shared]
+        images = self.training_images(runs[0])
+        epochs = sorted({settings.epochs for settings in runs})
         return (
-            f'{self.data["name"]}{synthetic}, {images:,} training images, batch {settings.batch_size}, '
-            f'{settings.epochs} epoch{"s" * (settings.epochs > 1)}, {self.compute} ({self.scale} scale)'
+            f'{shown(self.data["name"], LONGEST_NAME)}{synthetic}, {images:,} training images, batch '
+            f'{runs[0].batch_size}, {" or ".join(map(str, epochs))} epoch{"s" * (epochs != [1])}, '
+            f'{self.compute} ({self.scale} scale)'
         )
+
+
+def _identity(data: Record) -> dict[str, Any]:
+    """Return the identity of the images as study.json has it."""
+    sizes = data.record('sizes')
+    identity: dict[str, Any] = {
+        **{name: data.text(name) for name in ('name', 'source', 'fingerprint')},
+        'synthetic': data.truth('synthetic'),
+        'sizes': {part: sizes.whole(part) for part in PARTS},
+    }
+    if 'image_shape' in data:
+        shape = data.numbers('image_shape', 1, 2**20)
+        if len(shape) != 3 or any(not isinstance(length, int) for length in shape):
+            raise data.wrong('image_shape', 'three whole numbers')
+        identity |= {'image_shape': shape, 'n_classes': data.whole('n_classes', 1)}
+    return identity
+
+
+def _figures(content: Record, study: Study) -> tuple[str, ...]:
+    known = [figure.id for figure in study.figures]
+    wanted = content.texts('figures')
+    if not wanted or any(each not in known for each in wanted):
+        raise content.wrong('figures', f'a list of {", ".join(known)}')
+    return tuple(wanted)

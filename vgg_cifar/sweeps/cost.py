@@ -3,7 +3,7 @@
 from vgg_cifar.datasets.image_data import ImageData
 from vgg_cifar.errors import InputError
 from vgg_cifar.models import summary
-from vgg_cifar.studies.study import Timing
+from vgg_cifar.studies.comparison import Timing
 from vgg_cifar.studies.study_folder import StudyFolder
 from vgg_cifar.training.build import build_model, input_shape
 from vgg_cifar.training.settings import Settings

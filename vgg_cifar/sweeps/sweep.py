@@ -7,7 +7,8 @@ from typing import Any, Protocol, TextIO
 from vgg_cifar import machine
 from vgg_cifar.atomic import write_json
 from vgg_cifar.errors import WorkFailed
-from vgg_cifar.studies.study import Figure, Run, Timing, Variant
+from vgg_cifar.studies.comparison import Timing, Variant
+from vgg_cifar.studies.study import Figure, Run
 from vgg_cifar.studies.study_folder import StudyFolder
 from vgg_cifar.sweeps.cost import TRAINING, Cost
 from vgg_cifar.sweeps.progress import Progress, duration

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vgg_cifar.accelerators import layers
-from vgg_cifar.models import layers_from_scratch as scratch
+from vgg_cifar.convolution_implementations import layers_from_scratch as scratch
 
 few = settings(max_examples=40)
 shapes = st.fixed_dictionaries(

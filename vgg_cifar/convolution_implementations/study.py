@@ -7,10 +7,12 @@ is taken to be in proportion to H_out x W_out x k^2, what each of these implemen
 """
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from vgg_cifar.studies.study import Claim, Cost, CostRatio, Size
+from vgg_cifar.studies.comparison import Ratio
+from vgg_cifar.studies.study import Claim
 
 ID = 'convolution_implementations'
 TITLE = 'Convolutions from scratch: time and memory'
@@ -28,7 +30,59 @@ BYTES = 4
 
 
 @dataclass(frozen=True)
-class Sweep:
+class Size:
+    """Of a convolution: images, channels in and out, height and width of image and of kernel."""
+
+    batch: int
+    channels: int
+    image: int
+    kernel: int
+
+    @property
+    def out(self) -> int:
+        """Height and width of the result."""
+        return self.image - self.kernel + 1
+
+    @property
+    def label(self) -> str:
+        """In words."""
+        images = f'{self.batch} x {self.channels} x {self.image} x {self.image}'
+        return f'{images}, kernel {self.kernel} x {self.kernel}'
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Of a convolution's implementation at a size, forwards or backwards."""
+
+    implementation: str
+    size: Size
+    backward: bool
+
+    @property
+    def label(self) -> str:
+        """In words."""
+        return f'{self.implementation} {"backwards" if self.backward else "forwards"} at {self.size.label}'
+
+
+@dataclass(frozen=True)
+class CostRatio(Ratio):
+    """The time or peak memory of `of` over that of `against`, claimed to lie between `low` and `high`."""
+
+    what: str
+    of: Cost
+    against: Cost
+    low: float = 1.0
+    high: float = math.inf
+
+    @property
+    def sides(self) -> str:
+        """The one over the other; the size once, where it is that of both."""
+        of = self.of.implementation if self.of.size == self.against.size else self.of.label
+        return f'{of} ÷ {self.against.label}'
+
+
+@dataclass(frozen=True)
+class Ranges:
     """How much is measured: each axis is varied around a `base`, everything `rounds` times."""
 
     base: Size
@@ -56,19 +110,19 @@ class Sweep:
 
 
 SCALES = {
-    'smoke': Sweep(
+    'smoke': Ranges(
         Size(2, 4, 10, 3),
         {'batch': (1, 2, 4), 'channels': (2, 4, 8), 'image': (6, 10, 14), 'kernel': (1, 3, 5)},
         rounds=3,
         about='shows that everything works, decides nothing',
     ),
-    'quick': Sweep(
+    'quick': Ranges(
         Size(4, 8, 16, 3),
         {'batch': (1, 2, 4, 8, 16), 'channels': (1, 4, 8, 16), 'image': (8, 16, 32), 'kernel': (1, 3, 5, 7)},
         rounds=5,
         about='half a minute on one core',
     ),
-    'full': Sweep(
+    'full': Ranges(
         Size(8, 16, 28, 3),
         {
             'batch': (1, 4, 8, 16, 32, 64),
@@ -98,9 +152,9 @@ def columns_storage(size: Size) -> int:
     return BYTES * size.batch * size.channels * size.out**2 * size.kernel**2
 
 
-def claims(sweep: Sweep) -> tuple[Claim, ...]:
+def claims(ranges: Ranges) -> tuple[Claim, ...]:
     """Return the claims, at the sizes of a scale."""
-    base, small, large = sweep.base, sweep.smallest, sweep.sizes('batch')[-1]
+    base, small, large = ranges.base, ranges.smallest, ranges.sizes('batch')[-1]
 
     def time(of: str, against: str, at: Size, low: float = 1.0, backward: bool = False) -> CostRatio:
         return CostRatio('time', Cost(of, at, backward), Cost(against, at, backward), low)
@@ -151,7 +205,7 @@ def claims(sweep: Sweep) -> tuple[Claim, ...]:
             'twice the channels in and out.',
             tuple(
                 CostRatio(
-                    'time', Cost(SCIPY, sweep.twice(axis), backward), Cost(SCIPY, base, backward), low, high
+                    'time', Cost(SCIPY, ranges.twice(axis), backward), Cost(SCIPY, base, backward), low, high
                 )
                 for backward in (False, True)
                 for axis, low, high in (('batch', 1.8, 2.2), ('channels', 3.6, 4.4))

@@ -10,17 +10,17 @@ import chainer.functions as F
 import numpy
 
 from vgg_cifar.accelerators import onednn
-from vgg_cifar.models import layers_from_scratch as scratch
-from vgg_cifar.studies.convolution_implementations import (
+from vgg_cifar.convolution_implementations import layers_from_scratch as scratch
+from vgg_cifar.convolution_implementations.study import (
     ACCELERATED,
     CHAINER,
     IM2COL,
     IMPLEMENTATIONS,
     LOOPS,
     SCIPY,
-    Sweep,
+    Ranges,
+    Size,
 )
-from vgg_cifar.studies.study import Size
 from vgg_cifar.training import environment
 
 # What takes less is repeated until it takes this long, so that the clock is not what is measured.
@@ -70,7 +70,7 @@ def calls(implementation: str, size: Size, seed: int = 0) -> tuple[Call, Call]:
     return lambda: convolve().array, differentiate
 
 
-def measure(sweep: Sweep) -> dict[str, Any]:
+def measure(ranges: Ranges) -> dict[str, Any]:
     """Return times and peak memory of every implementation at every size.
 
     Returns:
@@ -80,7 +80,7 @@ def measure(sweep: Sweep) -> dict[str, Any]:
 
     """
     entries: list[dict[str, Any]] = []
-    for size in sweep.all_sizes():
+    for size in ranges.all_sizes():
         for name in implementations():
             for backward, call in enumerate(calls(name, size)):
                 call()
@@ -99,7 +99,7 @@ def measure(sweep: Sweep) -> dict[str, Any]:
                         'repeats': min(repeats, 1000),
                     }
                 )
-    for number in range(sweep.rounds):
+    for number in range(ranges.rounds):
         for entry in entries if number % 2 == 0 else reversed(entries):
             started = time.perf_counter()
             for _ in range(entry['repeats']):
@@ -108,7 +108,7 @@ def measure(sweep: Sweep) -> dict[str, Any]:
     for entry in entries:
         del entry['call'], entry['repeats']
     device = chainer.get_device('@numpy')
-    return {'rounds': sweep.rounds, 'environment': environment.describe(device), 'costs': entries}
+    return {'rounds': ranges.rounds, 'environment': environment.describe(device), 'costs': entries}
 
 
 def _peak(call: Call) -> int:
