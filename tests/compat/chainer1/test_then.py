@@ -1,0 +1,31 @@
+"""Chainer 1's calls and whole trainings against what Chainer 1.24 itself gave on Python 2.7 (record.py)."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from processes import python
+
+HERE = Path(__file__).parent
+THEN = json.loads((HERE / 'then.json').read_text())
+
+
+@pytest.fixture(scope='module')
+def now():
+    # One thread: the networks are small.
+    result = python('-m', 'vgg_cifar', 'run', HERE / 'then.py2', environment={'OMP_NUM_THREADS': '1'})
+    assert result.stderr == 'then.py2: Python 2, Chainer 1: running it translated\n'
+    return [json.loads(line) for line in result.stdout.splitlines()]
+
+
+def numbers(value):
+    return [number for part in value for number in numbers(part)] if isinstance(value, list) else [value]
+
+
+def test_calls_and_losses_are_those_of_chainer_1(now):
+    assert [name for name, _ in now] == [name for name, _ in THEN]
+    for (name, then), (_, value) in zip(THEN, now, strict=True):
+        # Losses of 20 steps to float32's rounding; of a gradient there are sums, in which much cancels.
+        tolerance = 1e-5 if name.isidentifier() else 1e-4
+        np.testing.assert_allclose(numbers(value), numbers(then), tolerance, tolerance, err_msg=name)
