@@ -1,6 +1,7 @@
 """What an error becomes at the end of a command."""
 
 import errno
+import logging
 import signal
 
 import pytest
@@ -56,3 +57,18 @@ def test_a_message_shows_what_it_quotes_from_files_printably(capsys):
     error = capsys.readouterr().err
     assert error.startswith(r'program: \x1b[2Jname\n\x00xxx')
     assert error.count('\n') == 1 and len(error) < 10_000
+
+
+def test_what_the_package_logs_meanwhile_is_a_printable_line_each(capsys):
+    logger = logging.getLogger('vgg_cifar.somewhere')
+
+    def work():
+        logger.debug('no')
+        logger.info('reading %s', 'a\x1b[31m')
+        logging.getLogger('other').info('no')
+        return 0
+
+    assert exit_status('vgg-cifar', work, lambda: False) == 0
+    assert capsys.readouterr().err == 'reading a\\x1b[31m\n'
+    logger.info('no')
+    assert not capsys.readouterr().err

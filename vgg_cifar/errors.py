@@ -1,9 +1,11 @@
-"""The ways in which a command can end early, and the one line and exit status that each becomes."""
+"""The ways in which a command can end early, the one line and exit status that each becomes, and notices."""
 
+import contextlib
 import errno
+import logging
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from vgg_cifar.foreign_text import shown
 
@@ -49,7 +51,8 @@ def exit_status(program: str, work: Callable[[], int], debug: Callable[[], bool]
     error that is nobody's message keeps its traceback, and every error does where `debug` then says so.
     """
     try:
-        return work()
+        with _notices_shown():
+            return work()
     except (InputError, WorkFailed, Interrupted) as error:
         message, status = str(error), error.exit_status
         caught: BaseException = error
@@ -66,6 +69,28 @@ def exit_status(program: str, work: Callable[[], int], debug: Callable[[], bool]
     # A message may quote names and values from files.
     print(f'{program}: {shown(message, LONGEST_MESSAGE)}', file=sys.stderr)
     return status
+
+
+class _Notices(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        # Not a stream that was stderr once.
+        print(shown(record.getMessage(), LONGEST_MESSAGE), file=sys.stderr, flush=True)
+
+
+@contextlib.contextmanager
+def _notices_shown() -> Iterator[None]:
+    """Print what the package logs meanwhile, from INFO on, on stderr, a line each."""
+    logger, handler = logging.getLogger('vgg_cifar'), _Notices()
+    before = logger.level, logger.propagate
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(before[0])
+        logger.propagate = before[1]
 
 
 def first_line(error: BaseException) -> str:

@@ -43,7 +43,7 @@ def root(tmp_path, monkeypatch):
 )
 def test_chainer_reads_what_was_written(root, name, get, shape):
     data = tiny(name, shape)
-    chainer_cache.write(data, print)
+    chainer_cache.write(data)
     train, test = get(ndim=3, scale=255)
     for found, x, y in ((train, data.x_train, data.y_train), (test, data.x_test, data.y_test)):
         images, labels = chainer.dataset.concat_examples(found)
@@ -52,14 +52,14 @@ def test_chainer_reads_what_was_written(root, name, get, shape):
 
 
 def test_what_is_there_is_not_written_again(root, monkeypatch):
-    chainer_cache.write(tiny('mnist', (1, 28, 28)), print)
+    chainer_cache.write(tiny('mnist', (1, 28, 28)))
     monkeypatch.setitem(chainer_cache.LOADERS, 'mnist', None)
-    chainer_cache.fill('mnist', print)
+    chainer_cache.fill('mnist')
 
 
 def test_what_passes_for_no_known_set_is_refused(root):
     with pytest.raises(InputError, match='Chainer has no file for it'):
-        chainer_cache.write(tiny('fashion', (1, 28, 28)), print)
+        chainer_cache.write(tiny('fashion', (1, 28, 28)))
     assert list(root.iterdir()) == []
 
 
@@ -76,12 +76,12 @@ from vgg_cifar.compat import chainer7
 run._answer_data()
 from vgg_cifar.datasets import chainer_cache, mnist
 release = mnist.Release({}, (), dict.fromkeys(%(names)r))
-chainer_cache.LOADERS['mnist'] = lambda path, say: mnist.image_data(
-    mnist.read_idx_set(mnist.folder(say, release)), 'here', 'mnist', None, say)
+chainer_cache.LOADERS['mnist'] = lambda path: mnist.image_data(
+    mnist.read_idx_set(mnist.folder(release)), 'here', 'mnist', None)
 import chainer
 train, test = chainer.datasets.get_mnist(scale=255)
 print(len(train), len(test), int(train[0][0].sum()))
-mnist.folder.__defaults__ = (print, release, None)
+mnist.folder.__defaults__ = (release, None)
 from urllib import request
 request.urlretrieve('http://yann.lecun.com/exdb/mnist/train-labels-idx1-ubyte.gz', 'labels.gz')
 """

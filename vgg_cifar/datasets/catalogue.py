@@ -7,29 +7,26 @@ from pathlib import Path
 from typing import Protocol
 
 from vgg_cifar.datasets import cifar10, cifar100, emnist, mnist, shapes10
-from vgg_cifar.datasets.download import Say
 from vgg_cifar.datasets.image_data import ImageData
 from vgg_cifar.errors import InputError
 
-# A maker takes the command's arguments and what says its progress lines.
-Maker = Callable[[argparse.Namespace, Say], ImageData]
+# A maker takes the command's arguments.
+Maker = Callable[[argparse.Namespace], ImageData]
 
 
 class Loader(Protocol):
     """Reads a data set from a path, or gets it."""
 
-    def __call__(self, path: Path | None, say: Say) -> ImageData:
+    def __call__(self, path: Path | None) -> ImageData:
         """Return the data set."""
 
 
-def _got(load: Loader, name: str, arguments: argparse.Namespace, say: Say) -> ImageData:
+def _got(load: Loader, name: str, arguments: argparse.Namespace) -> ImageData:
     _refuse(arguments, name, train_size='--train-size', test_size='--test-size', seed='--seed')
-    return load(arguments.from_path, say)
+    return load(arguments.from_path)
 
 
-def _generated(
-    generate: Callable[..., ImageData], name: str, arguments: argparse.Namespace, say: Say
-) -> ImageData:
+def _generated(generate: Callable[..., ImageData], name: str, arguments: argparse.Namespace) -> ImageData:
     _refuse(arguments, name, from_path='--from')
     given = {option: getattr(arguments, option) for option in ('train_size', 'test_size', 'seed')}
     return generate(**{option: value for option, value in given.items() if value is not None})

@@ -1,5 +1,6 @@
 """Chainer's own cache of data sets, filled from ours: its get_mnist asks hosts that are gone."""
 
+import logging
 import os
 from pathlib import Path
 from typing import Any
@@ -8,9 +9,10 @@ import numpy
 
 from vgg_cifar import atomic
 from vgg_cifar.datasets.catalogue import LOADERS
-from vgg_cifar.datasets.download import Say
 from vgg_cifar.datasets.image_data import ImageData
 from vgg_cifar.errors import InputError
+
+logger = logging.getLogger(__name__)
 
 FILES = {
     'mnist': ('mnist/train.npz', 'mnist/test.npz'),
@@ -26,17 +28,18 @@ def root() -> Path:
     return Path(chosen) if chosen else Path.home() / '.chainer' / 'dataset'
 
 
-def fill(name: str, say: Say, folder: Path | None = None) -> None:
+def fill(name: str, folder: Path | None = None) -> None:
     """Put a data set into Chainer's cache, from ours or a download, unless it is there.
 
     Raises WorkFailed where it cannot be had.
     """
     places = [(folder or root()) / 'pfnet' / 'chainer' / file for file in FILES[name]]
     if not all(place.exists() for place in places):
-        write(LOADERS[name](None, say), say, folder)
+        for path in write(LOADERS[name](None), folder):
+            logger.info('wrote %s', path)
 
 
-def write(data: ImageData, say: Say, folder: Path | None = None) -> list[Path]:
+def write(data: ImageData, folder: Path | None = None) -> list[Path]:
     """Write a data set into Chainer's cache, as uint8 (N, C * H * W), and return the files' paths.
 
     Raises InputError for one that Chainer has no file for.
@@ -56,6 +59,5 @@ def write(data: ImageData, say: Say, folder: Path | None = None) -> list[Path]:
         path = (folder or root()) / 'pfnet' / 'chainer' / file
         with atomic.replacing(path) as partial, partial.open('wb') as stream:
             numpy.savez_compressed(stream, **arrays)
-        say(f'wrote {path}')
         paths.append(path)
     return paths

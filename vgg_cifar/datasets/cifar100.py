@@ -6,6 +6,7 @@ first. Reports use the fine labels.
 
 import dataclasses
 import hashlib
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,13 @@ import numpy
 import pooch
 
 from vgg_cifar.datasets.archive_members import folders_at, read_members
-from vgg_cifar.datasets.download import Say, cache_folder, download
+from vgg_cifar.datasets.download import cache_folder, download
 from vgg_cifar.datasets.image_data import ImageData
 from vgg_cifar.datasets.published_pickle import read_published_pickle
 from vgg_cifar.datasets.unverified import unverified_name
 from vgg_cifar.errors import InputError, WorkFailed
+
+logger = logging.getLogger(__name__)
 
 IMAGE_BYTES = 3 * 32 * 32
 NAMES = 'fine_label_names.txt'
@@ -47,9 +50,7 @@ OFFICIAL = Release(
 )
 
 
-def load(
-    path: str | Path | None = None, say: Say = print, release: Release = OFFICIAL, cache: Path | None = None
-) -> ImageData:
+def load(path: str | Path | None = None, release: Release = OFFICIAL, cache: Path | None = None) -> ImageData:
     """Return CIFAR-100 from `path` if given, else from the cache or a download into it.
 
     `path` is the official binary or python archive, or the folder that one of them was unpacked to. Images
@@ -63,7 +64,7 @@ def load(
 
     """
     if path is None:
-        path = _download(release, cache_folder() if cache is None else cache, say)
+        path = _download(release, cache_folder() if cache is None else cache)
     path = Path(path)
     wanted = ('train.bin', 'test.bin', NAMES, 'train', 'test', 'meta')
     # A pickle has names beside the images.
@@ -84,7 +85,7 @@ def load(
             'binary or python archive, or the folder that it was unpacked to'
         )
     if not verified:
-        say(f'{path}: no known checksum vouches for it; the data is marked as unverified')
+        logger.warning('%s: no known checksum vouches for it; the data is marked as unverified', path)
     sha256 = {f'sha256_{name}': hashlib.sha256(array).hexdigest() for name, array in arrays.items()}
     return ImageData(
         name='cifar100' if verified else unverified_name('cifar100'),
@@ -96,8 +97,8 @@ def load(
     )
 
 
-def _download(release: Release, folder: Path, say: Say) -> Path:
-    say(f'downloading {release.url} (170 MB; this host can be slow)')
+def _download(release: Release, folder: Path) -> Path:
+    logger.info('downloading %s (170 MB; this host can be slow)', release.url)
     try:
         return download(release.url, f'md5:{release.binary_md5}', folder)
     except WorkFailed as error:

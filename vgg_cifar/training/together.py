@@ -108,7 +108,7 @@ class TrainingTogether(Training):
         return self._processes.device(name)
 
     def adapt_model(self) -> None:
-        self._processes.normalization(self.model)
+        self._processes.normalisation(self.model)
 
     def updater(self) -> StandardUpdater:
         size, batch_size = self._processes.size, self.settings.batch_size
