@@ -1,6 +1,6 @@
 """Runs on the CPU what asks Chainer or CuPy for a GPU: `vgg-cifar run --cpu`.
 
-CuPy is played by NumPy, a GPU by a device that does nothing. CUDA kernels that a script brings itself, and
+NumPy stands in for CuPy, a device that does nothing for the GPU. CUDA kernels that a script brings itself, and
 `array.get()`, have no counterpart on a CPU: `chainer.cuda.to_cpu(array)` is what runs on both.
 """
 

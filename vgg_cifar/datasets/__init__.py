@@ -1,4 +1,4 @@
-"""Data sets: the type that they all become, the files that they are kept in, and how each is had."""
+"""Data sets: the type that they all become, the files that hold them, and where each comes from."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Chainer's accelerator for CPUs, ideep4py, played by oneDNN: no compiler, no change to a script."""
+"""Chainer's accelerator for CPUs, ideep4py, answered by oneDNN: no compiler, no change to a script."""
 
 import importlib
 import importlib.abc
