@@ -3,8 +3,9 @@
 import json
 
 import pytest
-from reporting.made_up_runs import REDRAW, entry, write_runs
+from reporting.made_up_runs import ENVIRONMENT, REDRAW, entry, write_runs
 
+from vgg_cifar.reporting import report
 from vgg_cifar.studies import emnist_kernels
 from vgg_cifar.studies.ie598 import STUDY
 from vgg_cifar.studies.study_folder import StudyFolder
@@ -17,28 +18,18 @@ DATA = {
     'sizes': {'train': 50_000, 'validation': 0, 'test': 10_000},
     'fingerprint': 'f' * 64,
 }
-ENVIRONMENT = {
-    'python': '3.11',
-    'packages': {'chainer': '7.8.1'},
-    'platform': 'Linux',
-    'processor': 'some CPU',
-    'cores': 2,
-    'device': '@numpy',
-    'cpu_accelerator': 'oneDNN: off',
-}
 
 
 def accuracy(variant, seed, epoch):
     return (10 * variant + seed + epoch) / 100
 
 
-@pytest.fixture
-def folder(tmp_path):
+def made_up(path):
     """Figure 7, three variants, two seeds, three epochs; the last variant's second run has but two.
 
     Adam comes first and is the worst of the three, whatever the report says.
     """
-    folder = StudyFolder(tmp_path, STUDY, 'quick', 2, dict(DATA)).save()
+    folder = StudyFolder(path, STUDY, 'quick', 2, dict(DATA)).save()
     figure = next(figure for figure in STUDY.figures if figure.id == '7')
     for number, variant in enumerate(figure.variants):
         for seed, run in enumerate(folder.runs(variant)):
@@ -60,7 +51,21 @@ def folder(tmp_path):
             run.write('log', log)
             if not cut:
                 run.write('result.json', {'status': 'finished', 'reason': None, **log[-1]})
-    assert json.loads((tmp_path / 'study.json').read_text())['seeds'] == 2
+    assert json.loads((path / 'study.json').read_text())['seeds'] == 2
+    return folder
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A folder to change, without its page."""
+    return made_up(tmp_path)
+
+
+@pytest.fixture(scope='session')
+def built(tmp_path_factory):
+    """A folder with its page, to look at only: drawing it takes seconds."""
+    folder = made_up(tmp_path_factory.mktemp('built') / 'study')
+    report.build(folder)
     return folder
 
 

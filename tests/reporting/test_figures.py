@@ -25,11 +25,11 @@ def test_gradients_are_drawn_by_layer(tmp_path):
         for run in folder.runs(variant):
             layers = {f'conv{layer}': 10.0 ** -(number + layer) for layer in range(5)} | {'fc': 0.0}
             run.write('gradients.json', [{'epoch': 1, 'layers': layers}, {'epoch': 2, 'layers': layers}])
-    first = picture(folder, figure)
-    svg = tmp_path / 'figures' / 'figure_gradients.svg'
-    drawn = svg.read_bytes()
-    assert len(first['panels']) == 2 and svg.with_suffix('.png').exists()
-    assert picture(folder, figure) == first and svg.read_bytes() == drawn
+    assert len(picture(folder, figure)['panels']) == 2
+    assert {path.name for path in (tmp_path / 'figures').iterdir()} == {
+        'figure_gradients.svg',
+        'figure_gradients.png',
+    }
 
 
 def test_pictures_are_drawn_from_the_weights_and_stay_without_them(tmp_path):

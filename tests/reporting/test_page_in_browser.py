@@ -7,8 +7,6 @@ import subprocess
 
 import pytest
 
-from vgg_cifar.reporting import report
-
 CHROMIUM = next(filter(None, map(shutil.which, ('chromium', 'chromium-browser', 'google-chrome'))), None)
 FLAGS = ('--headless', '--no-sandbox', '--disable-gpu', '--enable-logging=stderr', '--timeout=20000')
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason='no Chromium on the PATH to show the page in')
@@ -57,9 +55,8 @@ def browse(page, *flags):
 
 
 @pytest.mark.parametrize('size', ['1280,900', '500,800'], ids=['desktop', 'phone'])
-def test_page_in_chromium(folder, tmp_path, size):
-    page = report.build(folder)
-    probed = page.with_name('probed.html')
+def test_page_in_chromium(built, tmp_path, size):
+    page, probed = built.path / 'report.html', tmp_path / 'probed.html'
     probed.write_text(page.read_text().replace('</body>', PROBE + '</body>'))
     shown, console = browse(probed, f'--window-size={size}', f'--user-data-dir={tmp_path / "profile"}')
     assert not console
@@ -73,7 +70,7 @@ def test_page_in_chromium(folder, tmp_path, size):
             assert (width > 330, paths > 20, fill) == (True, True, seen['colour'])
     # What goes on to the right says so.
     assert seen['more'] == seen['scrolling']
-    claims = json.loads((folder.path / 'claims.json').read_text())['claims']
+    claims = json.loads((built.path / 'claims.json').read_text())['claims']
     expected = [(claim['id'], claim['verdict']) for claim in claims]
     assert [(name, verdict) for name, verdict, _ in seen['all']] == expected
     assert all(verdict in chip for _, verdict, chip in seen['all'])
@@ -86,10 +83,10 @@ def test_page_in_chromium(folder, tmp_path, size):
     assert seen['again'] == 16
 
 
-def test_the_probe_sees_a_broken_page(folder, tmp_path):
+def test_the_probe_sees_a_broken_page(built, tmp_path):
     """The test above would notice: an error on the console, a picture that is none."""
-    page = report.build(folder)
-    broken = re.sub(r'<svg .*?</svg>', '', page.read_text(), flags=re.DOTALL)
+    text, page = (built.path / 'report.html').read_text(), tmp_path / 'broken.html'
+    broken = re.sub(r'<svg .*?</svg>', '', text, flags=re.DOTALL)
     page.write_text(broken.replace('</body>', '<script>missing()</script>' + PROBE + '</body>'))
     shown, console = browse(page, f'--user-data-dir={tmp_path / "profile"}')
     assert any('missing is not defined' in line for line in console)

@@ -36,9 +36,8 @@ class Page(html.parser.HTMLParser):
         self.text += data
 
 
-def test_table_has_mean_error_and_count(folder):
-    report.build(folder)
-    with (folder.path / 'tables' / 'figure_7.csv').open() as file:
+def test_table_has_mean_error_and_count(built):
+    with (built.path / 'tables' / 'figure_7.csv').open() as file:
         rows = list(csv.DictReader(file))
     assert [row['variant'] for row in rows] == ['Adam, average', 'MomentumSGD, average', 'RMSprop, average']
     assert [(row['n'], row['wanted']) for row in rows] == [('2', '2'), ('2', '2'), ('1', '2')]
@@ -47,34 +46,33 @@ def test_table_has_mean_error_and_count(folder):
     assert float(rows[1]['train_accuracy_se']) == pytest.approx(0.005)
     assert float(rows[1]['test_accuracy']) == pytest.approx(0.0675)
     assert rows[2]['train_accuracy_se'] == ''
-    markdown = (folder.path / 'tables' / 'figure_7.md').read_text().splitlines()
+    markdown = (built.path / 'tables' / 'figure_7.md').read_text().splitlines()
     assert markdown[0].startswith('| variant | training accuracy (%) |')
     assert markdown[3].startswith('| MomentumSGD, average | 13.5 ± 0.5 | 50.0 ± 0.0 | 6.8 ± 0.3 |')
 
 
-def test_figures_of_which_there_are_runs_are_drawn(folder):
-    report.build(folder)
+def test_figures_of_which_there_are_runs_are_drawn(built):
     # Figure 6 shares figure 7's runs; the others have none.
-    names = sorted(path.name for path in (folder.path / 'figures').iterdir())
+    names = sorted(path.name for path in (built.path / 'figures').iterdir())
     assert names == ['figure_6.png', 'figure_6.svg', 'figure_7.png', 'figure_7.svg']
-    with PIL.Image.open(folder.path / 'figures' / 'figure_7.png') as image:
+    with PIL.Image.open(built.path / 'figures' / 'figure_7.png') as image:
         assert image.width > 1000
         assert not image.text
-    svg = (folder.path / 'figures' / 'figure_7.svg').read_text()
+    svg = (built.path / 'figures' / 'figure_7.svg').read_text()
     assert '<dc:date>' not in svg and 'matplotlib.org' not in svg
 
 
-def test_same_runs_same_bytes(folder):
-    def contents():
-        report.build(folder)
+def test_same_runs_same_bytes(built, folder):
+    def contents(folder):
         outputs = ('.png', '.svg', '.csv', '.html', '.md', '.json')
         return {path.name: path.read_bytes() for path in folder.path.rglob('*') if path.suffix in outputs}
 
-    assert contents() == contents()
+    report.build(folder)
+    assert contents(built) == contents(folder)
 
 
-def test_page_stands_alone_and_says_what_it_shows(folder):
-    page = Page(report.build(folder).read_text())
+def test_page_stands_alone_and_says_what_it_shows(built):
+    page = Page((built.path / 'report.html').read_text())
     pictures = [attributes for _, attributes in page.tags if attributes.get('class') == 'panels']
     assert len(pictures) == 2
     assert all(each['role'] == 'img' and len(each['aria-label']) > 50 for each in pictures)
@@ -83,25 +81,25 @@ def test_page_stands_alone_and_says_what_it_shows(folder):
     assert len(ids) == len(set(ids))
     for attributes in (attributes for tag, attributes in page.tags if tag == 'a'):
         target = attributes['href']
-        assert target[1:] in ids if target.startswith('#') else (folder.path / target).exists()
+        assert target[1:] in ids if target.startswith('#') else (built.path / target).exists()
     assert 'cifar10, 2,000 training images, batch 25, 7 epochs, float32 (quick scale)' in page.text
     assert '1 of 2' in page.text
     assert re.search(r'13\.5 ± 0\.5', page.text)
     assert 'synthetic' not in page.text
 
 
-def test_every_claim_is_on_the_page_once_with_its_verdict(folder):
-    page = Page(report.build(folder).read_text())
+def test_every_claim_is_on_the_page_once_with_its_verdict(built):
+    page = Page((built.path / 'report.html').read_text())
     rows = [attributes for tag, attributes in page.tags if tag == 'tr' and 'data-verdict' in attributes]
     articles = {attributes['id']: attributes for tag, attributes in page.tags if tag == 'article'}
-    claims = json.loads((folder.path / 'claims.json').read_text())['claims']
+    claims = json.loads((built.path / 'claims.json').read_text())['claims']
     assert len(rows) == len(articles) == len(claims) == 16
     assert [row['data-verdict'] for row in rows] == [claim['verdict'] for claim in claims]
     for claim in claims:
         assert articles[claim['id']]['data-verdict'] == claim['verdict']
         assert claim['statement'] in page.text and claim['rule'] in page.text
     assert page.text.count(verdicts.RULE) == page.text.count(verdicts.MULTIPLE) == 1
-    markdown = (folder.path / 'report.md').read_text()
+    markdown = (built.path / 'report.md').read_text()
     assert all(f'### {claim["id"]}: {claim["verdict"]}' in markdown for claim in claims)
 
 
@@ -110,11 +108,11 @@ def figure_7(folder):
     return figure
 
 
-def test_page_in_the_middle_of_a_sweep_says_what_is_missing(folder):
-    page = Page(report.build(folder).read_text())
+def test_page_in_the_middle_of_a_sweep_says_what_is_missing(built):
+    page = Page((built.path / 'report.html').read_text())
     # Of figure 6's twelve runs five are finished, and one is in its third epoch.
     assert '7 of 12 runs are missing or unfinished' in page.text
-    unfinished = folder.runs(figure_7(folder).variants[2])[1].path.name
+    unfinished = built.runs(figure_7(built).variants[2])[1].path.name
     assert re.search(rf'Missing: [^.]*{unfinished}', page.text)
     assert 'in epoch 3' in page.text
     assert '8 of 8 runs are missing or unfinished' in page.text
@@ -130,15 +128,16 @@ def test_page_before_the_first_run(tmp_path, folder):
 
 def test_synthetic_images_are_called_so(folder):
     folder.data['synthetic'] = True
-    page = Page(report.build(folder).read_text())
+    page = Page(report.build(dataclasses.replace(folder, figures=('2',))).read_text())
     assert 'The images are synthetic' in page.text
     assert 'cifar10 (synthetic)' in page.text
 
 
 def test_report_command_rebuilds_from_the_folder_alone(folder):
-    result = python('-m', 'vgg_cifar', 'report', folder.path)
+    dataclasses.replace(folder, path=folder.path / 'one', figures=('2',)).save()
+    result = python('-m', 'vgg_cifar', 'report', folder.path / 'one')
     assert result.returncode == 0, result.stderr
-    assert result.stdout.splitlines()[-1] == str(folder.path / 'report.html')
+    assert result.stdout.splitlines()[-1] == str(folder.path / 'one' / 'report.html')
 
 
 @pytest.mark.parametrize(
@@ -157,10 +156,9 @@ def test_mixed_runs_are_refused(folder, file, change, message):
     """A run's folder that was moved here from a study of other images, or at another scale."""
     path = folder.runs(figure_7(folder).variants[0])[0].path / file
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
-    result = python('-m', 'vgg_cifar', 'report', folder.path)
-    assert result.returncode == 2
-    assert message in result.stderr and str(path) in result.stderr
-    assert len(result.stderr.splitlines()) == 1
+    with pytest.raises(InputError, match=message) as error:
+        report.build(folder)
+    assert str(path) in str(error.value) and '\n' not in str(error.value)
 
 
 STUDY_JSON = (
@@ -238,17 +236,21 @@ def test_only_the_figures_that_were_asked_for_are_shown(folder):
     assert dataclasses.replace(both, figures=('2',)).save().figures is None
 
 
-def test_the_head_says_what_the_page_is_about(folder):
-    path = folder.path.parent / 'index.html'
-    path.write_text('')
-    text = report.build(folder).read_text()
-    path.unlink()
-    page = Page(text)
-    assert '<h1>Report R1: a VGG-style network, on CIFAR-10</h1>' in text
-    assert 'href="../index.html"' in text and 'href="../index.html"' not in report.build(folder).read_text()
+def test_a_page_links_to_the_index_above_it(built, folder):
+    link = 'href="../index.html"'
+    assert link not in (built.path / 'report.html').read_text()
+    undrawn = dataclasses.replace(folder, figures=('2',))
+    assert link in report.build(undrawn, in_index=True).read_text()
+    (folder.path.parent / 'index.html').touch()
+    assert link in report.build(undrawn).read_text()
+
+
+def test_the_head_says_what_the_page_is_about(built):
+    page = Page((built.path / 'report.html').read_text())
+    assert page.text.count('Report R1: a VGG-style network, on CIFAR-10') == 2
     words = ' '.join(page.text.split())
     counts = re.search(r'Of 16 claims (.*?); of the 5 central ones (.*?)\.', words)
-    claims = json.loads((folder.path / 'claims.json').read_text())
+    claims = json.loads((built.path / 'claims.json').read_text())
     verdicts_of = [claim['verdict'] for claim in claims['claims']]
     for verdict in set(verdicts_of):
         assert f'{verdicts_of.count(verdict)} {verdict}' in counts[1]
@@ -257,13 +259,13 @@ def test_the_head_says_what_the_page_is_about(folder):
     # 2,000 images for 7 epochs against 50,000 for 400.
     assert '0.07 % of what a run of the report sees' in words
     for name in ('scope', 'easy', 'difficult', 'guessed'):
-        assert getattr(folder.study.summary, name) in page.text
+        assert getattr(built.study.summary, name) in page.text
 
 
-def test_each_figure_has_the_command_that_makes_it(folder):
-    text = report.build(folder).read_text()
+def test_each_figure_has_the_command_that_makes_it(built):
+    text = (built.path / 'report.html').read_text()
     commands = re.findall(r'<pre [^>]*><code>(vgg-cifar [^<]*)</code>', text)
-    assert len(commands) == len(folder.study.figures)
+    assert len(commands) == len(built.study.figures)
     assert 'vgg-cifar reproduce ie598 --figure 7 --scale quick --seeds 2 --data CIFAR10.hdf5' in commands
 
     parser = argparse.ArgumentParser()
@@ -277,7 +279,8 @@ def test_dates_and_commits_are_shown(folder):
     for number, run in enumerate(folder.runs(figure_7(folder).variants[0])):
         noted = {'date': f'2026-11-0{number + 1}', 'commit': f'abc{number}'}
         run.write('environment.json', {**run.environment, **noted})
-    words = ' '.join(Page(report.build(folder).read_text()).text.split())
+    page = report.build(dataclasses.replace(folder, figures=('7',)))
+    words = ' '.join(Page(page.read_text()).text.split())
     assert 'Made 2026-11-01 to 2026-11-02. Commits of vgg-cifar: abc0, abc1.' in words
 
 
@@ -286,7 +289,8 @@ HOSTILE = '\x1b[2J</p><script>alert(1)</script>$x^{|\0'
 
 def test_hostile_names_are_shown_and_do_nothing(folder):
     folder.data.update({'name': HOSTILE, 'source': f'/tmp/{HOSTILE}', 'fingerprint': 'f' * 64})
-    hostile = dataclasses.replace(folder).save()
+    hostile = dataclasses.replace(folder, path=folder.path / 'all' / 'study', figures=('7',)).save()
+    shutil.copytree(folder.path / 'runs', hostile.path / 'runs')
     for run in hostile.all_runs([figure_7(hostile)]):
         there = hostile.run_folder(run.id)
         environment = {
@@ -297,11 +301,7 @@ def test_hostile_names_are_shown_and_do_nothing(folder):
         }
         there.write('environment.json', environment)
     page = report.build(hostile)
-    one = folder.path / 'all' / 'one'
-    one.mkdir(parents=True)
-    for name in ('study.json', 'claims.json'):
-        shutil.copy(folder.path / name, one / name)
-    over = index.build(one.parent)
+    over = index.build(hostile.path.parent)
     for path in (page, page.with_suffix('.md'), over, over.with_suffix('.md')):
         text = path.read_text()
         assert '\x1b' not in text and '\0' not in text and r'\x1b[2J' in text
@@ -321,4 +321,4 @@ def test_the_median_of_an_even_number_is_between_the_middle_two(folder):
     content = {'rounds': 4, 'batch_size': 25, 'environment': ENVIRONMENT, 'variants': variants}
     folder.timing_path(timing).parent.mkdir()
     folder.timing_path(timing).write_text(json.dumps(content))
-    assert '25.0 (10.0 to 500.0)' in report.build(folder).read_text()
+    assert '25.0 (10.0 to 500.0)' in report.build(dataclasses.replace(folder, figures=('9',))).read_text()

@@ -1,5 +1,6 @@
 """What report R1 says that can be counted: its table of layers, and small filters stacked."""
 
+import functools
 import math
 
 import chainer
@@ -39,6 +40,7 @@ REPORTED = (
 FIFTH_BLOCK = slice(15, 19)
 
 
+@functools.cache
 def layer_table() -> CheckedTable:
     """Put the report's table beside that of column D on 32x32 images, whose layers it lists."""
     traced = summary.layers(VGG(depth='D', batch_norm=False, dropout=0))
@@ -81,12 +83,13 @@ def layer_table() -> CheckedTable:
     )
 
 
+@functools.cache
 def stacked_filters() -> CheckedTable:
     """Count the weights, and the pixels that one output sees, of three stacked 3x3 layers and of one 7x7."""
     rows, holds = [], True
     for channels in (64, 128, 256, 512):
-        small = [L.Convolution2D(channels, channels, 3, pad=1, nobias=True) for _ in range(3)]
-        large = [L.Convolution2D(channels, channels, 7, pad=3, nobias=True)]
+        small = [L.Convolution2D(channels, channels, 3, pad=1, nobias=True, initialW=0) for _ in range(3)]
+        large = [L.Convolution2D(channels, channels, 7, pad=3, nobias=True, initialW=0)]
         counts = [sum(layer.W.size for layer in layers) for layers in (small, large)]
         holds &= counts == [27 * channels**2, 49 * channels**2]
         rows.append((f'{channels}', f'{counts[0]:,}', f'{counts[1]:,}', f'{counts[0] / counts[1]:.2f}'))
