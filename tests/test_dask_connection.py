@@ -97,6 +97,15 @@ def test_a_scheduler_without_the_package_is_one_line(start):
     assert '\n' not in str(caught.value)
 
 
+@pytest.mark.parametrize('address', ['tcp://127.0.0.1:1', 'nowhere', 'nonsense://x'])
+def test_no_scheduler_is_one_line(address, monkeypatch):
+    monkeypatch.setattr(dask_connection, 'SECONDS_TO_CONNECT', 0.5)
+    with pytest.raises(InputError) as caught, connected(address):
+        pass
+    assert str(caught.value).startswith(f'--scheduler {address}: no connection (')
+    assert '\n' not in str(caught.value)
+
+
 def test_versions_and_what_a_check_says_are_told_with_the_host(start, monkeypatch):
     address = start('scheduler')
     with connected(address) as client:

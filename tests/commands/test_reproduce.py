@@ -2,6 +2,7 @@
 
 import json
 import re
+import runpy
 import signal
 import subprocess
 import sys
@@ -11,6 +12,8 @@ import h5py
 import numpy
 import pytest
 from processes import ROOT, python
+
+from vgg_cifar.cli import main
 
 
 @pytest.fixture(scope='module')
@@ -68,8 +71,9 @@ def test_repeated_command_trains_nothing(images, done):
 
 
 def test_same_seed_same_figures_byte_for_byte(images, done, tmp_path):
+    """In this process, and in one of its own."""
     out, _ = done
-    assert python(*reproduce(images, tmp_path, '--figure', '7')).returncode == 0
+    assert main([*map(str, reproduce(images, tmp_path, '--figure', '7')[2:])]) == 0
     names = [path.name for path in sorted((out / 'figures').iterdir()) if 'figure_7' in path.name]
     assert names == ['figure_7.png', 'figure_7.svg']
     for name in names:
@@ -131,12 +135,20 @@ def test_script_shares_the_runs_of_the_command(images, done):
         ('compare_tuning', 'figure 10'),
     ],
 )
-def test_scripts_default_to_the_reports_scale_and_refuse_a_missing_file(script, figures, tmp_path):
-    result = python(ROOT / 'scripts' / f'{script}.py', '--data', tmp_path / 'none.hdf5')
-    assert result.returncode == 2
-    assert len(result.stderr.splitlines()) == 1
-    assert 'none.hdf5' in result.stderr
-    help_text = python(ROOT / 'scripts' / f'{script}.py', '--help').stdout
+def test_scripts_default_to_the_reports_scale_and_refuse_a_missing_file(
+    script, figures, tmp_path, monkeypatch, capsys
+):
+    def status(*arguments):
+        monkeypatch.setattr(sys, 'argv', [script, *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            runpy.run_path(str(ROOT / 'scripts' / f'{script}.py'), run_name='__main__')
+        return ended.value.code
+
+    assert status('--data', tmp_path / 'none.hdf5') == 2
+    errors = capsys.readouterr().err
+    assert errors.count('\n') == 1 and 'none.hdf5' in errors
+    assert status('--help') == 0
+    help_text = capsys.readouterr().out
     assert '(default: full)' in help_text
     assert figures in help_text
 
@@ -166,13 +178,15 @@ def test_stopped_in_the_middle_goes_on(images, tmp_path):
         (('--seeds', '0'), '--seeds is 0'),
         (('-d', '0'), 'or use -d -1 for the CPU'),
         (('-d', '@tpu'), '-d @tpu: no such device'),
+        (('--scheduler', 'tcp://127.0.0.1:1', '--jobs', '2'), 'leave out --jobs'),
+        (('--scheduler', 'tcp://127.0.0.1:1', '-d', '0,1'), 'one -d for all'),
     ],
 )
-def test_bad_usage_is_one_line(images, tmp_path, arguments, message):
-    result = python(*reproduce(images, tmp_path / 'out', *arguments))
-    assert result.returncode == 2
-    assert len(result.stderr.splitlines()) == 1
-    assert message in result.stderr
+def test_bad_usage_is_one_line(images, tmp_path, capsys, arguments, message):
+    assert main([*map(str, reproduce(images, tmp_path / 'out', *arguments)[2:])]) == 2
+    output, errors = capsys.readouterr()
+    assert (output, errors.count('\n')) == ('', 1)
+    assert message in errors
     assert not (tmp_path / 'out').exists()
 
 
@@ -260,11 +274,11 @@ def test_convolutions_are_measured_once(tmp_path):
         ),
     ],
 )
-def test_bad_usage_of_other_reports_is_one_line(tmp_path, arguments, message):
-    result = python('-m', 'vgg_cifar', 'reproduce', *arguments, '--scale', 'smoke', '-o', tmp_path / 'out')
-    assert result.returncode == 2
-    assert len(result.stderr.splitlines()) == 1
-    assert message in result.stderr
+def test_bad_usage_of_other_reports_is_one_line(tmp_path, capsys, arguments, message):
+    assert main(['reproduce', *arguments, '--scale', 'smoke', '-o', str(tmp_path / 'out')]) == 2
+    errors = capsys.readouterr().err
+    assert errors.count('\n') == 1
+    assert message in errors
     assert not (tmp_path / 'out').exists()
 
 
@@ -291,12 +305,12 @@ def test_too_few_images_for_a_batch_leave_nothing(tmp_path):
     assert not (tmp_path / 'results').exists()
 
 
-def test_a_file_where_the_folder_should_be_is_one_line(images, tmp_path):
+def test_a_file_where_the_folder_should_be_is_one_line(images, tmp_path, capsys):
     (tmp_path / 'out').write_text('precious')
     for out in (tmp_path / 'out', tmp_path / 'out' / 'below'):
-        result = python(*reproduce(images, out))
-        assert (result.returncode, result.stdout) == (2, '')
-        assert 'is a file, expected a folder' in result.stderr and len(result.stderr.splitlines()) == 1
+        assert main([*map(str, reproduce(images, out)[2:])]) == 2
+        output, errors = capsys.readouterr()
+        assert output == '' and 'is a file, expected a folder' in errors and errors.count('\n') == 1
     assert (tmp_path / 'out').read_text() == 'precious'
 
 

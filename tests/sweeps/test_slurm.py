@@ -6,6 +6,7 @@ import subprocess
 
 import pytest
 
+from vgg_cifar.cli import main
 from vgg_cifar.errors import InputError
 from vgg_cifar.sweeps import slurm
 
@@ -32,18 +33,17 @@ def task(script, index, **options):
     )
 
 
-def test_every_task_does_its_run_and_the_command_the_rest(script, tmp_path, reproduce, assert_same):
+def test_a_task_does_its_run_and_the_command_the_rest(script, tmp_path, reproduce, assert_same):
     assert subprocess.run(['bash', '-n', script]).returncode == 0
     lines = script.read_text().splitlines()
     assert '#SBATCH --array=0-3' in lines
     assert (tmp_path / 'study' / 'slurm').is_dir()
-    for index in range(4):
-        process = task(script, index)
-        output, errors = process.communicate(timeout=120)
-        assert process.returncode == 0, errors
-        assert output.splitlines()[-1].endswith(': finished')
+    process = task(script, 1)
+    output, errors = process.communicate(timeout=120)
+    assert process.returncode == 0, errors
+    assert output.splitlines()[-1].endswith(': finished')
     _, output, _ = reproduce().end()
-    assert '4 runs, 4 finished, 0 to do' in output
+    assert '4 runs, 1 finished, 3 to do' in output
     assert_same(tmp_path / 'study')
 
 
@@ -93,11 +93,14 @@ def test_a_cancelled_task_is_not_requeued(script, tmp_path, under_way):
         (('--print-slurm-array', '--seeds', '400'), '1600 runs, but SLURM takes 1001 tasks in an array'),
     ],
 )
-def test_bad_usage_is_one_line(reproduce, arguments, message):
-    status, output, errors = reproduce(*arguments, PATH='/usr/bin:/bin').end()
-    assert (status, output) == (2, '')
-    assert len(errors.splitlines()) == 1
+def test_bad_usage_is_one_line(images, tmp_path, monkeypatch, capsys, arguments, message):
+    monkeypatch.setenv('PATH', '/usr/bin:/bin')
+    command = ['reproduce', 'cifar100_vgg38', '--scale', 'smoke', '--figure', 'solutions', '--data']
+    assert main([*command, str(images), '-o', str(tmp_path / 'out'), *arguments]) == 2
+    output, errors = capsys.readouterr()
+    assert (output, errors.count('\n')) == ('', 1)
     assert message in errors
+    assert not (tmp_path / 'out').exists()
 
 
 @pytest.mark.parametrize('name', ['with space', 'per%cent', "quo'te", 'new\nline'])
