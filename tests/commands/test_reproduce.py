@@ -80,11 +80,14 @@ def test_same_seed_same_figures_byte_for_byte(images, done, tmp_path):
         assert (tmp_path / 'figures' / name).read_bytes() == (out / 'figures' / name).read_bytes()
 
 
-def test_augmentation_is_timed_in_turn_with_its_absence_and_once(images, tmp_path):
-    result = python(*reproduce(images, tmp_path, '--figure', '9'))
-    assert result.returncode == 0, result.stderr
-    assert '2 runs, 0 finished, 2 to do' in result.stdout
-    assert 'timing augmentation:' in result.stdout
+def test_augmentation_is_timed_in_turn_with_its_absence_and_once(images, tmp_path, monkeypatch, capsys):
+    def printed():
+        assert main([*map(str, reproduce(images, tmp_path, '--figure', '9')[2:])]) == 0
+        return capsys.readouterr().out
+
+    first = printed()
+    assert '2 runs, 0 finished, 2 to do' in first
+    assert 'timing augmentation:' in first
     path = tmp_path / 'timings' / 'augmentation.json'
     timing = json.loads(path.read_text())
     assert timing['environment']['python'] and timing['batch_size'] == 25
@@ -96,11 +99,12 @@ def test_augmentation_is_timed_in_turn_with_its_absence_and_once(images, tmp_pat
     assert claims['R1.aug']['verdict'] == 'undecided'
     assert [each['n'] for each in claims['R1.aug']['comparisons']] == [1, 1]
     assert claims['R1.tuned']['verdict'] == 'not run'
+    monkeypatch.setattr('vgg_cifar.reporting.report.build', lambda *_, **__: 'the page')
     written = path.stat().st_mtime_ns
-    assert 'timing' not in python(*reproduce(images, tmp_path, '--figure', '9')).stdout
+    assert 'timing' not in printed()
     assert path.stat().st_mtime_ns == written
     path.unlink()
-    assert python(*reproduce(images, tmp_path, '--figure', '9')).returncode == 0
+    assert 'timing augmentation:' in printed()
     assert path.exists()
 
 
@@ -219,16 +223,15 @@ def test_another_report_trains_its_own_networks_on_its_own_file(tmp_path):
     assert 'not EMNIST balanced' in (out / 'report.html').read_text()
 
 
-def test_a_report_with_gradients_windows_and_erasing_runs_to_its_page(tmp_path):
+def test_a_report_with_gradients_windows_and_erasing_runs_to_its_page(tmp_path, capsys):
     """Synthetic images of each report's shape by default."""
     for report, figure, files in (
         ('mnist_convnetjs', '5-6', {'figure_5-6.png', 'figure_5-6.svg'}),
         ('cifar100_vgg38', 'broken', {'figure_broken.png', 'figure_broken.svg'}),
     ):
-        command = ('-m', 'vgg_cifar', 'reproduce', report, '--scale', 'smoke', '--figure', figure)
-        result = python(*command, '-o', tmp_path / report)
-        assert result.returncode == 0, result.stderr
-        assert '(synthetic)' in result.stdout.splitlines()[0]
+        command = ['reproduce', report, '--scale', 'smoke', '--figure', figure]
+        assert main([*command, '-o', str(tmp_path / report)]) == 0
+        assert '(synthetic)' in capsys.readouterr().out.splitlines()[0]
         assert files <= {path.name for path in (tmp_path / report / 'figures').iterdir()}
     gradients = [
         json.loads(path.read_text()) for path in tmp_path.glob('cifar100_vgg38/runs/*/gradients.json')
@@ -236,26 +239,28 @@ def test_a_report_with_gradients_windows_and_erasing_runs_to_its_page(tmp_path):
     assert sorted(len(each[0]['layers']) for each in gradients) == [8, 38]
 
     # All that is there, rebuilt and put under one index.
-    result = python('-m', 'vgg_cifar', 'report', tmp_path)
-    assert result.stdout.splitlines()[-1] == str(tmp_path / 'index.html')
+    assert main(['report', str(tmp_path)]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == str(tmp_path / 'index.html')
     assert 'R3.broken' in (tmp_path / 'index.html').read_text()
 
 
-def test_convolutions_are_measured_once(tmp_path):
-    command = ('-m', 'vgg_cifar', 'reproduce', 'convolution_implementations', '--scale')
-    result = python(*command, 'smoke', '-o', tmp_path)
-    assert result.returncode == 0, result.stderr
-    assert result.stdout.splitlines()[-1] == str(tmp_path / 'report.html')
+def test_convolutions_are_measured_once(tmp_path, capsys):
+    def reproduced(study, scale):
+        status = main(['reproduce', study, '--scale', scale, '-o', str(tmp_path)])
+        return status, *capsys.readouterr()
+
+    status, output, _ = reproduced('convolution_implementations', 'smoke')
+    assert status == 0
+    assert output.splitlines()[-1] == str(tmp_path / 'report.html')
     costs = json.loads((tmp_path / 'costs.json').read_text())
     assert all(len(each['seconds']) == 3 and min(each['peak_bytes']) > 0 for each in costs['costs'])
     assert {each['implementation'] for each in costs['costs']} >= {'loops', 'scipy.signal', 'im2col'}
     written = (tmp_path / 'costs.json').stat().st_mtime_ns
-    assert python(*command, 'smoke', '-o', tmp_path).returncode == 0
+    assert reproduced('convolution_implementations', 'smoke')[0] == 0
     assert (tmp_path / 'costs.json').stat().st_mtime_ns == written
-    result = python(*command, 'quick', '-o', tmp_path)
-    assert result.returncode == 2 and 'choose another -o' in result.stderr
-    result = python('-m', 'vgg_cifar', 'reproduce', 'emnist_kernels', '--scale', 'smoke', '-o', tmp_path)
-    assert result.returncode == 2 and 'choose another -o' in result.stderr
+    for other in (('convolution_implementations', 'quick'), ('emnist_kernels', 'smoke')):
+        status, _, errors = reproduced(*other)
+        assert status == 2 and 'choose another -o' in errors
 
 
 @pytest.mark.parametrize(
@@ -354,25 +359,25 @@ def test_a_report_without_validation_images_is_refused_before_it_starts(tmp_path
     ],
 )
 def test_images_that_do_not_suit_are_refused_before_anything_is_written(
-    images, tmp_path, report, figure, message
+    images, tmp_path, capsys, report, figure, message
 ):
-    command = ('-m', 'vgg_cifar', 'reproduce', report, '--scale', 'smoke', '--figure', figure)
-    result = python(*command, '--data', images, '-o', tmp_path / 'out')
-    assert result.returncode == 2
-    assert message in result.stderr and len(result.stderr.splitlines()) == 1
+    command = ['reproduce', report, '--scale', 'smoke', '--figure', figure, '--data', str(images)]
+    assert main([*command, '-o', str(tmp_path / 'out')]) == 2
+    errors = capsys.readouterr().err
+    assert message in errors and errors.count('\n') == 1
     assert not (tmp_path / 'out').exists()
 
 
-def test_another_scale_does_not_go_into_the_folder(images, done):
+def test_another_scale_does_not_go_into_the_folder(images, done, capsys):
     out, _ = done
-    result = python(*reproduce(images, out, '--scale', 'full'))
-    assert result.returncode == 2
-    assert 'holds the scale smoke, not full' in result.stderr
+    assert main([*map(str, reproduce(images, out, '--scale', 'full')[2:])]) == 2
+    errors = capsys.readouterr().err
+    assert 'holds the scale smoke, not full' in errors
 
 
-def test_another_compute_type_does_not_go_into_the_folder(images, done):
+def test_another_compute_type_does_not_go_into_the_folder(images, done, capsys):
     out, _ = done
-    result = python(*reproduce(images, out, '--compute', 'bfloat16'))
-    assert result.returncode == 2
+    assert main([*map(str, reproduce(images, out, '--compute', 'bfloat16')[2:])]) == 2
+    errors = capsys.readouterr().err
     # Where the CPU has no bfloat16, that is what is said.
-    assert 'holds the compute type float32, not bfloat16' in result.stderr or 'needs' in result.stderr
+    assert 'holds the compute type float32, not bfloat16' in errors or 'needs' in errors
