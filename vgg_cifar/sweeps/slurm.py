@@ -46,7 +46,8 @@ if [ "$status" -gt 128 ]; then
   wait "$run"
   status=$?
 fi
-if [ -n "$time_is_up" ] && [ "$status" -eq 143 ]; then
+# 138, where SIGUSR1 has reached the run as well, and before SIGTERM.
+if [ -n "$time_is_up" ] && {{ [ "$status" -eq 143 ] || [ "$status" -eq 138 ]; }}; then
   scontrol requeue "$SLURM_JOB_ID"
 fi
 exit "$status"
