@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 
+import distributed
 import pytest
 from processes import ROOT
 
@@ -60,7 +61,8 @@ def start(tmp_path):
 def test_a_late_worker_is_asked_and_left_out_where_it_has_not_the_package(start, caplog):
     address = start('scheduler')
     start('worker')
-    level = logging.getLogger('distributed').level
+    # Its import has set it.
+    level = logging.getLogger(distributed.__name__).level
     with connected(address) as client, StopSignals('nothing') as signals:
         team = Team(client, accept, patience=60)
         answers = dict(team.answers(shown, [f'{number}' for number in range(20)], signals))
@@ -76,7 +78,7 @@ def test_a_late_worker_is_asked_and_left_out_where_it_has_not_the_package(start,
             if team.size == 2:
                 break
         assert team.size == 2
-    assert logging.getLogger('distributed').level == level
+    assert logging.getLogger(distributed.__name__).level == level
 
 
 def test_a_worker_without_the_package_is_one_line(start):
