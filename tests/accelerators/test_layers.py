@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vgg_cifar.accelerators import layers, onednn
-from vgg_cifar.accelerators.onednn import library
+from vgg_cifar.accelerators.onednn import elementwise, library, linear, normalisation
 from vgg_cifar.errors import InputError
 
 
@@ -157,13 +157,59 @@ def test_pooling(kind, size, stride, pad, seed):
 
 
 @some
-@given(st.sampled_from([(4, 6), (4, 3, 2, 5)]), st.booleans(), seeds)
-def test_linear(shape, nobias, seed):
+@given(
+    st.sampled_from([(5, 1), (4, 6), (4, 3, 2, 5)]),
+    st.booleans(),
+    st.booleans(),
+    st.booleans(),
+    st.booleans(),
+    seeds,
+)
+def test_linear(shape, nobias, batch_norm, relu, small, seed):
     link = L.Linear(int(numpy.prod(shape[1:])), 7, nobias=nobias)
-    x = numbers(shape, seed)
+    link.W.array[...] = numbers(link.W.shape, seed)
+    bn = L.BatchNormalization(7) if batch_norm else None
+    if bn is not None:
+        bn.gamma.array[...], bn.beta.array[...] = numbers(7, seed + 1), numbers(7, seed + 2)
+    owners = [link, *([] if bn is None else [bn])]
+    x = numbers(shape, seed + 3)
+
+    def plainly(x):
+        h = link(x) if bn is None else bn(link(x))
+        return F.relu(h) if relu else h
+
     with chainer.using_config('use_ideep', 'never'):
-        wanted = run(link, x, [link])
-    agree(wanted, run(lambda x: layers.linear(link, x), x, [link]))
+        wanted = run(plainly, x, owners)
+        averages = [] if bn is None else [bn.avg_mean.copy(), bn.avg_var.copy()]
+    if bn is not None:
+        bn.avg_mean[...], bn.avg_var[...] = 0, 1
+    with pytest.MonkeyPatch.context() as patch:
+        for module in [] if small else [linear, elementwise, normalisation]:
+            patch.setattr(module, 'SMALL', 0)
+        found = run(lambda x: layers.linear(link, x, bn, relu), x, owners)
+    agree(wanted, found)
+    agree(averages, [] if bn is None else [bn.avg_mean, bn.avg_var])
+
+
+@some
+@given(st.integers(1, 9), st.integers(1, 9), st.sampled_from([0.1, 1.0, 100.0]), seeds)
+def test_classification(n, n_classes, spread, seed):
+    scores = numbers((n, n_classes), seed) * numpy.float32(spread)
+    labels = numpy.random.RandomState(seed).randint(0, n_classes, n).astype('i')
+    with chainer.using_config('use_ideep', 'never'):
+        wanted = run(lambda x: layers.classification(x, labels)[0], scores, [])
+        accuracy = layers.classification(scores, labels)[1].array
+    agree(wanted, run(lambda x: layers.classification(x, labels)[0], scores, []))
+    found = layers.classification(scores, labels)[1].array
+    assert found.dtype == accuracy.dtype
+    assert found == pytest.approx(accuracy)
+
+
+def test_classification_of_scores_that_are_no_numbers():
+    for bad in (numpy.nan, numpy.inf):
+        with numpy.errstate(invalid='ignore'):
+            loss, _ = layers.classification(numpy.array([[1, bad], [0, 1]], 'f'), numpy.array([0, 1]))
+        assert not numpy.isfinite(loss.array)
 
 
 @pytest.mark.parametrize('ratio', [0.1, 0.4, 0.9, 0.99])

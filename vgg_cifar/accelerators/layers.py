@@ -96,10 +96,7 @@ def convolution(
         return _rectified(bn(h), slope, shortcut)
     at_once = slope == 0 and shortcut is None
     if bn is not None:
-        mean: Any = bn.avg_mean
-        var: Any = bn.avg_var
-        normalise = nodes.BatchNormalization(bn.eps, mean, var, bn.decay, relu=at_once)
-        (h,) = normalise.apply((h, bn.gamma, bn.beta))
+        h = _normalised(bn, h, at_once)
         if at_once:
             return h
     return nodes.ReLU(slope).apply((h,) if shortcut is None else (h, shortcut))[0]
@@ -140,14 +137,54 @@ def dropout(x: chainer.Variable, ratio: float) -> chainer.Variable:
     return nodes.Dropout(ratio).apply((x,))[0]
 
 
-def linear(link: L.Linear, x: chainer.Variable) -> chainer.Variable:
-    """Return link(x): float32 (N, out) for x (N, ...)."""
+def linear(
+    link: L.Linear, x: chainer.Variable, bn: L.BatchNormalization | None = None, relu: bool = False
+) -> chainer.Variable:
+    """Return link(x), normalised by `bn` where one is given, and rectified where asked for.
+
+    Args:
+        link: the linear layer.
+        x: (N, ...).
+        bn: what normalises its result over the batch, or None.
+        relu: whether a ReLU follows.
+
+    Returns:
+        chainer.Variable: float32 (N, out).
+
+    """
     if not _takes(x) or not _plain(link, L.Linear):
-        return link(_float32(x))
+        h = link(_float32(x))
+        h = h if bn is None else bn(h)
+        return F.relu(h) if relu else h
     from vgg_cifar.accelerators.onednn import nodes
 
     parameters = [link.W] if link.b is None else [link.W, link.b]
-    return nodes.Linear(_dtype()).apply((x, *parameters))[0]
+    (h,) = nodes.Linear(_dtype(), relu and bn is None).apply((x, *parameters))
+    if bn is None:
+        return h
+    if not chainer.config.train or not _plain_normalisation(bn):
+        h = bn(h)
+        return F.relu(h) if relu else h
+    return _normalised(bn, h, relu)
+
+
+def classification(
+    scores: chainer.Variable, labels: numpy.ndarray
+) -> tuple[chainer.Variable, chainer.Variable]:
+    """Return the mean softmax cross entropy and the accuracy, a fraction, both float32 ().
+
+    Args:
+        scores: of each class, (N, classes), float32.
+        labels: (N,), integers from 0.
+
+    """
+    if not _takes(scores):
+        return F.softmax_cross_entropy(scores, labels), F.accuracy(scores, labels)
+    from vgg_cifar.accelerators.onednn import nodes
+
+    node = nodes.CrossEntropy()
+    (loss,) = node.apply((scores, labels))
+    return loss, chainer.as_variable(node.accuracy)
 
 
 def _takes(x: Any) -> bool:
@@ -182,6 +219,16 @@ def _plain_normalisation(bn: L.BatchNormalization) -> bool:
     )
 
 
+def _normalised(bn: L.BatchNormalization, h: chainer.Variable, relu: bool) -> chainer.Variable:
+    """Return h normalised by the batch's statistics, perhaps rectified."""
+    from vgg_cifar.accelerators.onednn import nodes
+
+    mean: Any = bn.avg_mean
+    var: Any = bn.avg_var
+    normalise = nodes.BatchNormalization(bn.eps, mean, var, bn.decay, relu)
+    return normalise.apply((h, bn.gamma, bn.beta))[0]
+
+
 def _dtype() -> Any:
     """Return the type to multiply in: gradients through given statistics, a rare wish, are float32's."""
     if getattr(chainer.config, 'compute', 'float32') == 'float32':
@@ -214,6 +261,6 @@ def _pool(
     from vgg_cifar.accelerators.onednn import nodes
     from vgg_cifar.accelerators.onednn.convolution import pair
 
-    finite = isinstance(x, chainer.Variable) and getattr(x.creator_node, 'finite', False)
+    source = x.creator_node if isinstance(x, chainer.Variable) else None
     steps = size if stride is None else stride
-    return nodes.Pooling(kind, pair(size), pair(steps), pair(pad), finite).apply((x,))[0]
+    return nodes.Pooling(kind, pair(size), pair(steps), pair(pad), source).apply((x,))[0]

@@ -1,7 +1,6 @@
 """The fully connected network of report R4 (sections 2 to 4), there called a DNN."""
 
 import chainer
-import chainer.functions as F
 import chainer.links as L
 
 from vgg_cifar.accelerators import layers
@@ -61,9 +60,8 @@ class MLP(chainer.Chain):
         dropout = self.dropout if chainer.config.train else 0.0
         h = x
         for layer in self._layers:
-            h = layers.linear(self[f'fc{layer}'], h)
-            if layer in self._normalised:
-                h = self[f'bn{layer}'](h)
-            if layer != self._layers[-1]:
-                h = layers.dropout(F.relu(h), dropout)
+            hidden = layer != self._layers[-1]
+            bn = self[f'bn{layer}'] if layer in self._normalised else None
+            h = layers.linear(self[f'fc{layer}'], h, bn, relu=hidden)
+            h = layers.dropout(h, dropout if hidden else 0.0)
         return h

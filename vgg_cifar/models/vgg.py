@@ -3,7 +3,6 @@
 from collections.abc import Collection
 
 import chainer
-import chainer.functions as F
 import chainer.links as L
 
 from vgg_cifar.accelerators import layers
@@ -132,7 +131,7 @@ class VGG(chainer.Chain):
             h = layers.dropout(self._pool(h), dropout)
         *hidden, last = self._fully_connected
         for name in hidden:
-            h = layers.dropout(F.relu(layers.linear(self[name], h)), dropout)
+            h = layers.dropout(layers.linear(self[name], h, relu=True), dropout)
         return layers.linear(self[last], h)
 
 

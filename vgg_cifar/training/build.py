@@ -4,7 +4,6 @@ import dataclasses
 
 import chainer
 import numpy
-from chainer.training.updaters import StandardUpdater
 
 from vgg_cifar import datasets, models
 from vgg_cifar.accelerators import layers
@@ -15,7 +14,9 @@ from vgg_cifar.training import optimizers, random_transforms
 from vgg_cifar.training.augmentation import augmented
 from vgg_cifar.training.batches import Batches, ShuffledBatches
 from vgg_cifar.training.batches_from_disk import BatchesFromDisk
+from vgg_cifar.training.classifier import Classifier
 from vgg_cifar.training.settings import Settings
+from vgg_cifar.training.updater import Updater
 
 
 def load_data(settings: Settings) -> ImageData:
@@ -56,7 +57,7 @@ def build_optimizer(settings: Settings, model: chainer.Chain) -> chainer.Optimiz
     """Return what updates the weights of `model`, which learns to classify."""
     return optimizers.build(
         settings.optimizer,
-        chainer.links.Classifier(model),
+        Classifier(model),
         settings.lr,
         settings.optimizer_options,
         settings.weight_decay,
@@ -81,18 +82,11 @@ def build_batches(
     return ShuffledBatches(images, settings.batch_size, settings.seed, transform, part)
 
 
-def updater_of(
-    batches: ShuffledBatches, optimizer: chainer.Optimizer, device: chainer.backend.Device
-) -> StandardUpdater:
-    """Return what takes the training steps."""
-    return StandardUpdater(batches, optimizer, converter=lambda batch, device: batch, device=device)
-
-
 def build_updater(
     settings: Settings, data: ImageData, model: chainer.Chain, device: chainer.backend.Device
-) -> StandardUpdater:
+) -> Updater:
     """Return what takes the training steps of `model` on the training images of `data`."""
-    return updater_of(build_batches(settings, data, device), build_optimizer(settings, model), device)
+    return Updater(build_batches(settings, data, device), build_optimizer(settings, model), device)
 
 
 def steps(settings: Settings, n_images: int) -> int:

@@ -14,12 +14,11 @@ from typing import Any
 import chainer
 import numpy
 from chainer.training import Extension, Trainer
-from chainer.training.updaters import StandardUpdater
 
 from vgg_cifar.errors import InputError, Interrupted
 from vgg_cifar.training import snapshot
 from vgg_cifar.training.batches import Batches
-from vgg_cifar.training.build import build_batches, build_optimizer, updater_of
+from vgg_cifar.training.build import build_batches, build_optimizer
 from vgg_cifar.training.communicator import Communicator
 from vgg_cifar.training.ending import Ending
 from vgg_cifar.training.extensions import Evaluation, RandomState
@@ -27,6 +26,7 @@ from vgg_cifar.training.extensions.process_means import ProcessMeans
 from vgg_cifar.training.run_folder import RunFolder
 from vgg_cifar.training.settings import Settings
 from vgg_cifar.training.train import Training
+from vgg_cifar.training.updater import Updater
 
 
 class TrainingTogether(Training):
@@ -110,7 +110,7 @@ class TrainingTogether(Training):
     def adapt_model(self) -> None:
         self._processes.normalisation(self.model)
 
-    def updater(self) -> StandardUpdater:
+    def updater(self) -> Updater:
         size, batch_size = self._processes.size, self.settings.batch_size
         if batch_size % size:
             raise InputError(
@@ -119,7 +119,7 @@ class TrainingTogether(Training):
             )
         batches = build_batches(self.settings, self.chosen, self.device, self._processes.part(batch_size))
         optimizer = self._processes.optimizer(build_optimizer(self.settings, self.model))
-        return updater_of(batches, optimizer, self.device)
+        return Updater(batches, optimizer, self.device)
 
     def evaluation(self, name: str, x: numpy.ndarray, y: numpy.ndarray) -> Evaluation:
         part = self._processes.part(len(y))

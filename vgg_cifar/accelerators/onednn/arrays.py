@@ -71,15 +71,6 @@ def empty_in_order(shape: Shape, dtype: Any = numpy.float32) -> numpy.ndarray:
     return array.reshape(shape)
 
 
-def _lies(array: numpy.ndarray, wanted: Shape) -> bool:
-    """Whether the array has these strides in elements; those of axes of length 1 do not matter."""
-    size = array.itemsize
-    return all(
-        have == want * size or n == 1
-        for n, have, want in zip(array.shape, array.strides, wanted, strict=True)
-    )
-
-
 @cached
 def _reorder(shape: Shape, source: Shape, from_type: Type, target: Shape, to_type: Type) -> Primitive:
     engine = library.load().engine
@@ -122,7 +113,8 @@ def _copy(array: numpy.ndarray, target: numpy.ndarray) -> None:
 
 def canonical(array: numpy.ndarray, dtype: Any = None) -> numpy.ndarray:
     """Return the array in the canonical layout, and in `dtype` if given: itself where it is, else a copy."""
-    if (dtype is None or array.dtype == dtype) and _lies(array, strides(array.shape)):
+    rows = array.transpose(0, 2, 3, 1) if array.ndim == 4 else array
+    if (dtype is None or array.dtype == dtype) and rows.flags.c_contiguous:
         # A wrong type must not reach oneDNN as if it were a right one.
         type_of(array.dtype)
         return array
@@ -134,7 +126,7 @@ def canonical(array: numpy.ndarray, dtype: Any = None) -> numpy.ndarray:
 def in_order(array: numpy.ndarray, dtype: Any = None) -> numpy.ndarray:
     """Return the array in C order, and in `dtype` where given: itself where it is, else a copy."""
     dtype = array.dtype if dtype is None else numpy.dtype(dtype)
-    if array.dtype == dtype and _lies(array, _in_order(array.shape)):
+    if array.dtype == dtype and array.flags.c_contiguous:
         return array
     copy = empty_in_order(array.shape, dtype)
     _copy(array, copy)

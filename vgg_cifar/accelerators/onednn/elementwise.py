@@ -10,6 +10,9 @@ from vgg_cifar.accelerators.onednn.library import Algorithm, Arg, Propagation, T
 from vgg_cifar.accelerators.onednn.memory import buffer
 from vgg_cifar.accelerators.onednn.primitives import Attributes, Layout, Primitive, cached
 
+# Below so many elements, NumPy is done before oneDNN has begun.
+SMALL = 1 << 15
+
 
 def _flat(size: int, type: Type = Type.FLOAT32) -> Layout:
     return Layout((size,), (1,), type)
@@ -140,6 +143,11 @@ def relu(x: numpy.ndarray, slope: float = 0, shortcut: numpy.ndarray | None = No
 
 def relu_backward(sign: numpy.ndarray, gy: numpy.ndarray, slope: float = 0) -> numpy.ndarray:
     """Return gy where `sign` (the input, or for slope >= 0 the output) is positive, slope * gy elsewhere."""
+    if sign.size < SMALL and sign.dtype == gy.dtype == numpy.float32:
+        gx: numpy.ndarray = gy * (sign > 0)
+        if slope:
+            gx += gy * numpy.float32(slope) * (sign <= 0)
+        return gx
     sign = dense(sign)
     gy = like(gy, sign)
     gx = empty_like(sign)

@@ -10,6 +10,10 @@ from vgg_cifar.accelerators.onednn.library import Arg, Propagation, Type
 from vgg_cifar.accelerators.onednn.primitives import Layout, Primitive, cached
 from vgg_cifar.accelerators.onednn.weights import Weights
 
+# Up to so many multiplications, NumPy's product takes less time. On AVX2 with one thread: 18 to 30 us against
+# 39 to 75 for 100 x 100 x 47 and 100 x 100 x 100, 190 against 210 for 100 x 784 x 100.
+SMALL = 1 << 24
+
 
 class _Case(NamedTuple):
     """What a primitive is made for. The type is that of the inputs and the weights; results are float32."""
@@ -88,6 +92,9 @@ def forward(
     `dtype` is what is multiplied, float32 or bfloat16; the result is float32.
     """
     x, weights = in_order(x, dtype), in_order(weights)
+    if _is_small(x, len(weights), dtype):
+        y = numpy.matmul(x, weights.T)
+        return y if bias is None else numpy.add(y, bias, out=y)
     bias = None if bias is None else in_order(bias)
     y = arrays.empty((len(x), len(weights)))
     primitive, order = _forward(_Case(len(x), x.shape[1], len(weights), type_of(dtype)), bias is not None)
@@ -100,6 +107,8 @@ def backward_data(weights: numpy.ndarray, gy: numpy.ndarray, dtype: Any = numpy.
     """Return the gradient of the input, of shape (N, in), in float32; `dtype` as in `forward`."""
     weights, gy = in_order(weights), in_order(gy, dtype)
     n_out, n_in = weights.shape
+    if _is_small(gy, n_in, dtype):
+        return numpy.matmul(gy, weights)
     gx = arrays.empty((len(gy), n_in))
     primitive, order = _backward_data(_Case(len(gy), n_in, n_out, type_of(dtype)))
     blocks = order.read(weights)
@@ -113,6 +122,8 @@ def backward_weights(
     """Return the gradients of the weights (out, in), and if asked for of the bias; see `forward`."""
     x, gy = in_order(x, dtype), in_order(gy, dtype)
     n_out = gy.shape[1]
+    if _is_small(x, n_out, dtype):
+        return numpy.matmul(gy.T, x), gy.sum(axis=0) if bias else None
     gw = arrays.empty((n_out, x.shape[1]))
     gb = arrays.empty((n_out,)) if bias else None
     primitive, order = _backward_weights(_Case(len(x), x.shape[1], n_out, type_of(dtype)), bias)
@@ -120,3 +131,8 @@ def backward_weights(
     primitive(address(x), address(gy), address(blocks), address(gb))
     order.written(blocks, gw)
     return gw, gb
+
+
+def _is_small(rows: numpy.ndarray, columns: int, dtype: Any) -> bool:
+    """Whether the product of `rows`, (N, M), with a matrix of so many columns is for NumPy."""
+    return dtype == numpy.float32 and rows.size * columns <= SMALL

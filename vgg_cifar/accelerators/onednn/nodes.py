@@ -3,7 +3,7 @@
 All take and return plain arrays, float32 or bfloat16; parameters and their gradients are float32.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import chainer
@@ -31,10 +31,26 @@ class Node(chainer.FunctionNode):
     """A function of one output, with its gradients as plain arrays.
 
     Where second derivatives are asked for, `reference` stands in: the same function out of Chainer's own.
+
+    `forward` and `gradients` do without Chainer's graph, so that a recorded step can call them by themselves;
+    what the one leaves for the other is in `kept`.
     """
 
     finite = False
     """Whether the output is known to hold neither infinities nor NaN."""
+
+    fresh = True
+    """Whether no gradient is an array that is something else besides: then it may be added to in place."""
+
+    kept: Any = None
+
+    output: Callable[..., Array]
+    """Returns the output for inputs as arrays, and keeps what `gradients` needs."""
+
+    def forward(self, inputs: tuple[Array, ...]) -> tuple[Array]:
+        """Return the output; see chainer.FunctionNode.forward."""
+        self.retain_inputs(tuple(range(len(inputs))))
+        return (self.output(*inputs),)
 
     def reference(self, *inputs: Any) -> chainer.Variable:
         """Return the output by Chainer's own functions."""
@@ -71,27 +87,23 @@ class Convolution(Node):
     def __init__(self, stride: Pair, pad: Pair, dilate: Pair, groups: int, dtype: Any) -> None:
         self.stride, self.pad, self.dilate, self.groups, self.dtype = stride, pad, dilate, groups, dtype
 
-    def forward(self, inputs: Sequence[Array]) -> tuple[Array]:
+    def output(self, x: Array, weights: Array, bias: Array | None = None) -> Array:
         """Return y for x (N, C, H, W), W (out, C / groups, rows, columns) and perhaps b (out,)."""
-        self.retain_inputs(tuple(range(len(inputs))))
-        x, weights, *bias = inputs
-        self._x = canonical(x, self.dtype)
-        y_shape, self._moves = convolution.moved(
+        y_shape, moves = convolution.moved(
             x.shape, weights.shape, self.stride, self.pad, self.dilate, self.groups
         )
-        return (convolution.forward(self._x, weights, bias[0] if bias else None, y_shape, self._moves),)
+        image = canonical(x, self.dtype)
+        self.kept = x.dtype, image, weights, bias is not None, moves
+        return convolution.forward(image, weights, bias, y_shape, moves)
 
     def gradients(self, wanted: Sequence[int], gy: Array) -> Sequence[Array]:
         """Return the gradients; see Node."""
-        x, weights, *bias = (variable.array for variable in self.get_retained_inputs())
+        dtype, x, weights, has_bias, moves = self.kept
         found: dict[int, Array | None] = {}
         if 0 in wanted:
-            gx = convolution.backward_data(weights, gy, x.shape, self._moves)
-            found[0] = canonical(gx, x.dtype)
+            found[0] = canonical(convolution.backward_data(weights, gy, x.shape, moves), dtype)
         if 1 in wanted or 2 in wanted:
-            found[1], found[2] = convolution.backward_weights(
-                self._x, gy, weights.shape, self._moves, bool(bias)
-            )
+            found[1], found[2] = convolution.backward_weights(x, gy, weights.shape, moves, has_bias)
         return [found[i] for i in wanted]  # type: ignore[misc]
 
     def reference(self, *inputs: Any) -> chainer.Variable:
@@ -115,28 +127,25 @@ class BatchNormalization(Node):
         self.eps, self.decay, self.relu = eps, decay, relu
         self.running_mean, self.running_var = running_mean, running_var
 
-    def forward(self, inputs: Sequence[Array]) -> tuple[Array]:
-        """Return y for x (N, C, H, W), gamma (C,) and beta (C,)."""
-        self.retain_inputs((0, 1, 2))
-        x, gamma, beta = inputs
-        found = normalisation.batch_forward(x, gamma, beta, self.eps, self.relu)
-        y, self.mean, self.var, positive = found
-        self._positive = positive if self.relu else None
+    def output(self, x: Array, gamma: Array, beta: Array) -> Array:
+        """Return y for x (N, C, H, W) or (N, C), gamma (C,) and beta (C,)."""
+        y, mean, var, positive = normalisation.batch_forward(x, gamma, beta, self.eps, self.relu)
+        self.kept = x, mean, var, gamma, positive if self.relu else None
         # Whatever is wrong in x makes its channel's statistics wrong.
-        self.finite = all(numpy.isfinite(v).all() for v in (self.mean, self.var, gamma, beta))
+        self.finite = all(numpy.isfinite(v).all() for v in (mean, var, gamma, beta))
         if self.relu and not self.finite:
             y = elementwise.relu(normalisation.batch_forward(x, gamma, beta, self.eps).y)
         m = x.size // gamma.size
         self.running_mean *= self.decay
-        self.running_mean += (1 - self.decay) * self.mean
+        self.running_mean += (1 - self.decay) * mean
         self.running_var *= self.decay
-        self.running_var += (1 - self.decay) * (m / max(m - 1, 1)) * self.var
-        return (y,)
+        self.running_var += (1 - self.decay) * (m / max(m - 1, 1)) * var
+        return y
 
     def gradients(self, wanted: Sequence[int], gy: Array) -> Sequence[Array]:
         """Return the gradients; see Node."""
-        x, gamma, _ = (variable.array for variable in self.get_retained_inputs())
-        found = normalisation.batch_backward(x, gy, self.mean, self.var, gamma, self.eps, self._positive)
+        x, mean, var, gamma, positive = self.kept
+        found = normalisation.batch_backward(x, gy, mean, var, gamma, self.eps, positive)
         return [found[i] for i in wanted]
 
     def reference(self, *inputs: Any) -> chainer.Variable:
@@ -152,25 +161,26 @@ class ReLU(Node):
         slope: below zero, 0 or more.
     """
 
+    fresh = False
+
     def __init__(self, slope: float) -> None:
         self.slope = slope
 
-    def forward(self, inputs: Sequence[Array]) -> tuple[Array]:
+    def output(self, x: Array, *shortcut: Array) -> Array:
         """Return y for x of any shape, and perhaps a shortcut of the same."""
-        self.retain_inputs(tuple(range(len(inputs))))
-        x, *shortcut = inputs
-        self._y = elementwise.relu(x, self.slope, *shortcut)
-        return (self._y,)
+        y = elementwise.relu(x, self.slope, *shortcut)
+        self.kept = y, [each.dtype for each in (x, *shortcut)]
+        return y
 
     def gradients(self, wanted: Sequence[int], gy: Array) -> Sequence[Array]:
         """Return the gradients; see Node."""
-        gx = elementwise.relu_backward(self._y, gy, self.slope)
-        dtypes = [variable.dtype for variable in self.get_retained_inputs()]
+        y, dtypes = self.kept
+        gx = elementwise.relu_backward(y, gy, self.slope)
         return [canonical(gx, dtypes[i]) if gx.dtype != dtypes[i] else gx for i in wanted]
 
     def gradients_with_a_graph(self, wanted: Sequence[int], inputs: Any, grad_outputs: Any) -> Any:
         """Return the gradients; see Node. What is added may have come from the shortcut."""
-        factors = numpy.where(self._y > 0, numpy.float32(1), numpy.float32(self.slope))
+        factors = numpy.where(self.kept[0] > 0, numpy.float32(1), numpy.float32(self.slope))
         return (grad_outputs[0] * factors,) * len(wanted)
 
 
@@ -181,23 +191,22 @@ class Dropout(Node):
         self.ratio = ratio
 
     def _times_mask(self, x: Array) -> Array:
-        return elementwise.multiply(x, self._mask, 1 / (1 - self.ratio))
+        return elementwise.multiply(x, self.kept, 1 / (1 - self.ratio))
 
-    def forward(self, inputs: Sequence[Array]) -> tuple[Array]:
+    def output(self, x: Array) -> Array:
         """Return y for x of any shape."""
-        self.retain_inputs((0,))
-        x = elementwise.dense(inputs[0])
-        self._mask = elementwise.empty_like(x, numpy.uint8)
-        elementwise.flat(self._mask)[...] = noise.keep(x.size, self.ratio)
-        return (self._times_mask(x),)
+        x = elementwise.dense(x)
+        self.kept = elementwise.empty_like(x, numpy.uint8)
+        elementwise.flat(self.kept)[...] = noise.keep(x.size, self.ratio)
+        return self._times_mask(x)
 
     def gradients(self, wanted: Sequence[int], gy: Array) -> Sequence[Array]:
         """Return the gradients; see Node."""
-        return (self._times_mask(elementwise.like(gy, self._mask)),)
+        return (self._times_mask(elementwise.like(gy, self.kept)),)
 
     def reference(self, *inputs: Any) -> chainer.Variable:
         """Return the output by Chainer's own function."""
-        return inputs[0] * (self._mask / numpy.float32(1 - self.ratio))
+        return inputs[0] * (self.kept / numpy.float32(1 - self.ratio))
 
 
 class Pooling(Node):
@@ -206,29 +215,31 @@ class Pooling(Node):
     Args:
         kind: 'max' or 'average'.
         size, stride, pad: pairs (rows, columns).
-        finite: whether the input is known to hold neither infinities nor NaN.
+        source: what has made the input, where that is known: it may know that there is neither an infinity
+            nor NaN in it.
     """
 
-    def __init__(self, kind: str, size: Pair, stride: Pair, pad: Pair, finite: bool = False) -> None:
-        self.kind, self.size, self.stride, self.pad, self.finite = kind, size, stride, pad, finite
+    def __init__(self, kind: str, size: Pair, stride: Pair, pad: Pair, source: Any = None) -> None:
+        self.kind, self.size, self.stride, self.pad, self.source = kind, size, stride, pad, source
 
-    def forward(self, inputs: Sequence[Array]) -> tuple[Array]:
+    def output(self, x: Array) -> Array:
         """Return y for x (N, C, H, W)."""
-        self.retain_inputs((0,))
-        (x,) = inputs
-        self._x_shape = x.shape
-        y_shape, self._windows = pooling.moved(x.shape, self.size, self.stride, self.pad)
+        y_shape, windows = pooling.moved(x.shape, self.size, self.stride, self.pad)
+        # Asked each time: the answer is another in each step.
+        self.finite = getattr(self.source, 'finite', False)
         if self.kind == 'average':
-            return (pooling.average_forward(x, y_shape, self._windows),)
-        y, self._positions = pooling.max_forward(x, y_shape, self._windows, self.finite)
-        return (y,)
+            self.kept = x.shape, windows, None
+            return pooling.average_forward(x, y_shape, windows)
+        y, positions = pooling.max_forward(x, y_shape, windows, self.finite)
+        self.kept = x.shape, windows, positions
+        return y
 
     def gradients(self, wanted: Sequence[int], gy: Array) -> Sequence[Array]:
         """Return the gradients; see Node."""
-        x_shape = self._x_shape
+        x_shape, windows, positions = self.kept
         if self.kind == 'average':
-            return (pooling.average_backward(gy, x_shape, self._windows),)
-        return (pooling.max_backward(gy, self._positions, x_shape, self._windows),)
+            return (pooling.average_backward(gy, x_shape, windows),)
+        return (pooling.max_backward(gy, positions, x_shape, windows),)
 
     def reference(self, *inputs: Any) -> chainer.Variable:
         """Return the output by Chainer's own function."""
@@ -238,48 +249,86 @@ class Pooling(Node):
 
 
 class Linear(Node):
-    """Fully connected layer over all axes but the first; returns float32.
+    """Fully connected layer over all axes but the first, and perhaps a ReLU; returns float32.
 
     Args:
         dtype: what is multiplied, float32 or bfloat16.
+        relu: whether a ReLU follows.
     """
 
-    def __init__(self, dtype: Any) -> None:
-        self.dtype = dtype
+    def __init__(self, dtype: Any, relu: bool) -> None:
+        self.dtype, self.relu = dtype, relu
 
-    def forward(self, inputs: Sequence[Array]) -> tuple[Array]:
+    def output(self, x: Array, weights: Array, bias: Array | None = None) -> Array:
         """Return y (N, out) for x (N, ...), W (out, in) and perhaps b (out,)."""
-        self.retain_inputs(tuple(range(len(inputs))))
-        x, weights, *bias = inputs
-        self._x = arrays.in_order(x, self.dtype).reshape(len(x), -1)
-        return (linear.forward(self._x, weights, bias[0] if bias else None, self.dtype),)
+        rows = arrays.in_order(x, self.dtype).reshape(len(x), -1)
+        y = linear.forward(rows, weights, bias, self.dtype)
+        if self.relu:
+            numpy.maximum(y, 0, out=y)
+        self.kept = x.shape, x.dtype, rows, weights, bias is not None, y if self.relu else None
+        return y
 
     def gradients(self, wanted: Sequence[int], gy: Array) -> Sequence[Array]:
         """Return the gradients; see Node."""
-        x, weights, *bias = (variable.array for variable in self.get_retained_inputs())
+        shape, dtype, rows, weights, has_bias, y = self.kept
+        if y is not None:
+            gy = elementwise.relu_backward(y, gy)
         gy = arrays.in_order(gy, self.dtype)
         found: dict[int, Array | None] = {}
         if 0 in wanted:
-            gx = linear.backward_data(weights, gy, self.dtype).reshape(x.shape)
-            found[0] = canonical(gx, x.dtype)
+            found[0] = canonical(linear.backward_data(weights, gy, self.dtype).reshape(shape), dtype)
         if 1 in wanted or 2 in wanted:
-            found[1], found[2] = linear.backward_weights(self._x, gy, bool(bias), self.dtype)
+            found[1], found[2] = linear.backward_weights(rows, gy, has_bias, self.dtype)
         return [found[i] for i in wanted]  # type: ignore[misc]
 
     def reference(self, *inputs: Any) -> chainer.Variable:
+        """Return the output by Chainer's own functions."""
+        y = F.linear(*inputs)
+        return F.relu(y) if self.relu else y
+
+
+class CrossEntropy(Node):
+    """The mean over a batch of the negative logarithm of each label's softmax.
+
+    `accuracy`, of the last call, is the part of the batch whose label has the highest score, float32 ().
+    """
+
+    def output(self, scores: Array, labels: Array) -> Array:
+        """Return the loss () of float32 scores (N, classes) and labels (N,), integers from 0."""
+        rows = numpy.arange(len(labels))
+        parts = scores - scores.max(axis=1, keepdims=True)
+        chosen = parts[rows, labels]
+        numpy.exp(parts, out=parts)
+        sums = parts.sum(axis=1)
+        parts /= sums[:, None]
+        self.kept = parts, labels, rows
+        self.accuracy = (scores.argmax(axis=1) == labels).mean(dtype=numpy.float32, keepdims=True).reshape(())
+        loss: Array = (numpy.log(sums) - chosen).mean(keepdims=True).reshape(())
+        return loss
+
+    def gradients(self, wanted: Sequence[int], gy: Array) -> Sequence[Array]:
+        """Return the gradients; see Node."""
+        parts, labels, rows = self.kept
+        share = gy / numpy.float32(len(labels))
+        gx = parts * share
+        gx[rows, labels] -= share
+        return (gx,)
+
+    def reference(self, *inputs: Any) -> chainer.Variable:
         """Return the output by Chainer's own function."""
-        return F.linear(*inputs)
+        return F.softmax_cross_entropy(*inputs, enable_double_backprop=True)
 
 
 class Cast(Node):
     """The input as float32, its gradient in the input's type."""
 
-    def forward(self, inputs: Sequence[Array]) -> tuple[Array]:
+    fresh = False
+
+    def output(self, x: Array) -> Array:
         """Return x as float32."""
-        self.retain_inputs((0,))
-        self._dtype = inputs[0].dtype
-        return (canonical(inputs[0], numpy.float32),)
+        self.kept = x.dtype
+        return canonical(x, numpy.float32)
 
     def gradients(self, wanted: Sequence[int], gy: Array) -> Sequence[Array]:
         """Return the gradients; see Node."""
-        return (canonical(gy, self._dtype),)
+        return (canonical(gy, self.kept),)

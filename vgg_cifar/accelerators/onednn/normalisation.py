@@ -9,6 +9,9 @@ from vgg_cifar.accelerators.onednn.arrays import Shape, address, canonical, type
 from vgg_cifar.accelerators.onednn.library import Arg, Normalisation, Propagation, Type
 from vgg_cifar.accelerators.onednn.primitives import Primitive, cached
 
+# Matrices of up to so many elements are normalised by NumPy, which is done before oneDNN has begun.
+SMALL = 1 << 16
+
 _AFFINE = Normalisation.SCALE | Normalisation.SHIFT
 
 
@@ -71,12 +74,22 @@ def _vector(values: numpy.ndarray) -> numpy.ndarray:
 def batch_forward(
     x: numpy.ndarray, gamma: numpy.ndarray, beta: numpy.ndarray, eps: float, relu: bool = False
 ) -> Normalised:
-    """Normalise x (N, C, H, W) by the statistics of its channels; then, if asked to, clip at zero.
+    """Normalise x (N, C, H, W) or (N, C) by the statistics of its channels; then, if asked to, clip at zero.
 
     `positive` is oneDNN's record of what the ReLU let through; it is empty without one. The ReLU does not
     keep NaN: the caller looks at the statistics first.
     """
     x, gamma, beta = canonical(x), _vector(gamma), _vector(beta)
+    if _is_small(x):
+        mean = x.mean(axis=0)
+        y = x - mean
+        var = (y * y).mean(axis=0)
+        y *= gamma / numpy.sqrt(var + numpy.float32(eps))
+        y += beta
+        if relu:
+            numpy.maximum(y, 0, out=y)
+        # What the ReLU lets through is what is left.
+        return Normalised(y, mean, var, y)
     flags = _AFFINE | Normalisation.RELU if relu else _AFFINE
     primitive = _batch_forward(x.shape, eps, flags, type_of(x.dtype))
     mean, var = numpy.empty_like(gamma), numpy.empty_like(gamma)
@@ -116,6 +129,16 @@ def batch_backward(
 ) -> tuple[numpy.ndarray, numpy.ndarray, numpy.ndarray]:
     """Return the gradients of x, gamma and beta; `positive` is what `batch_forward` with a ReLU recorded."""
     x, gy, gamma = canonical(x), canonical(gy), _vector(gamma)
+    if _is_small(x):
+        gy = gy if positive is None else gy * (positive > 0)
+        scale = 1 / numpy.sqrt(var + numpy.float32(eps))
+        normalised = (x - mean) * scale
+        ggamma, gbeta = (gy * normalised).sum(axis=0), gy.sum(axis=0)
+        normalised *= ggamma / len(x)
+        gx = gy - normalised
+        gx -= gbeta / len(x)
+        gx *= gamma * scale
+        return gx, ggamma, gbeta
     flags = _AFFINE if positive is None else _AFFINE | Normalisation.RELU
     primitive = _batch_backward(x.shape, eps, flags, type_of(x.dtype))
     gx = arrays.empty(x.shape, x.dtype)
@@ -123,3 +146,7 @@ def batch_backward(
     inputs = (x, _vector(mean), _vector(var), gy, gamma, positive)
     primitive(*map(address, inputs), address(gx), address(ggamma), address(gbeta))
     return gx, ggamma, gbeta
+
+
+def _is_small(x: numpy.ndarray) -> bool:
+    return x.ndim == 2 and x.size <= SMALL and x.dtype == numpy.float32

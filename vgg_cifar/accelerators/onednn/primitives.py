@@ -116,6 +116,7 @@ class Primitive:
         self._dnnl = dnnl = library.load()
         self.what = what
         self._memories: list[ctypes.c_void_p] = []
+        self._addresses: tuple[int, ...] = ()
         try:
             self._description = dnnl.make(call, *arguments, attributes)
             self._primitive = dnnl.make('primitive_create', self._description)
@@ -151,8 +152,10 @@ class Primitive:
             raise OneDNNError(f'{self.what}: this process was forked; start workers by spawn')
         dnnl = self._dnnl
         try:
-            for memory, address in zip(self._memories, addresses, strict=True):
-                dnnl.memory_set_data_handle(memory, address)
+            if addresses != self._addresses:
+                for memory, address in zip(self._memories, addresses, strict=True):
+                    dnnl.memory_set_data_handle(memory, address)
+                self._addresses = addresses
             dnnl.primitive_execute(self._primitive, dnnl.stream, len(addresses), self._arguments)
             dnnl.stream_wait(dnnl.stream)
         except OneDNNError as error:
