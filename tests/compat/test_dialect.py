@@ -28,6 +28,8 @@ PYTHON_2 = (
     'for i in range(n / 2): pass',
     'x = zip(a, b)[0]',
     'x = d.keys()[0]',
+    'x = filter(f, a)\nx[0]',
+    'class A: pass\nA.x = map(f, a)\nlen(A.x)',
     'x = np.array(map(f, a))\nimport numpy as np',
     'from itertools import izip',
     'import sys; reload(sys); sys.setdefaultencoding("utf8")',
@@ -46,6 +48,9 @@ PYTHON_3 = (
     'print "a"\nasync def f(): pass',
     'x = a[n // 2]',
     'x = list(zip(a, b))[0]',
+    'def f():\n    x = zip(a, b)\ndef g(x): return x[0]',
+    'x = zip(a, b)\nx = list(x)\nx[0]',
+    'for x in zip(a, b): x[0]\nx = map(a, b)',
 )
 CHAINER_1 = (
     'h = F.dropout(x, 0.5, train)',
@@ -70,6 +75,7 @@ CHAINER_7 = (
     '# F.dropout(x, train=True)',
     'def dropout(x, train): pass\ndropout(x, train=True)',
     'try: L.Linear(1, 2, wscale=2)\nexcept TypeError: L.Linear(1, 2)',
+    'from chainer.utils import type_check\ntype_check.Variable(1, "on")',
     'if chainer.__version__ < "2": x = Variable(a, volatile=True)',
     'def f(self):\n    with self.init_scope(): self.l = L.Linear(1, 2)\nx = Variable(a, volatile=True)',
     'with chainer.using_config("train", False): F.relu(x, use_cudnn=False)',

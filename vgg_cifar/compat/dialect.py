@@ -5,6 +5,7 @@ a source guards by `try` or by a look at the version.
 """
 
 import ast
+import functools
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -39,7 +40,8 @@ def find(script: Path, folder: Path, python: int | None = None, chainer: int | N
     """
     sources = list(own_sources(script, folder))
     files = frozenset(source.path for source in sources) | {script}
-    old_python = None if python else next(_signs(sources, _python2), None)
+    looks_old = functools.partial(_python2, lazy=_lazy(sources))
+    old_python = None if python else next(_signs(sources, looks_old), None)
     # Leftovers of Chainer 1 stand in programs of Chainer 2 and 3, Chainer's own examples among them.
     known = chainer or any(map(_is_chainer2, sources))
     old_chainer = None if known else next(_signs(sources, _chainer1), None)
@@ -150,7 +152,7 @@ _LAZY = frozenset('filter map zip'.split())
 _VIEWS = frozenset('items keys values'.split())
 
 
-def _python2(source: Source) -> Iterator[tuple[int, str]]:
+def _python2(source: Source, lazy: set[str]) -> Iterator[tuple[int, str]]:
     if source.refused:
         yield source.refused, 'no Python 3'
     names = _Names(source.tree)
@@ -187,7 +189,7 @@ def _python2(source: Source) -> Iterator[tuple[int, str]]:
             bounds = [node.slice.lower, node.slice.upper] if isinstance(node.slice, ast.Slice) else []
             if any(map(_is_division, bounds)):
                 yield node.lineno, 'divides to an index'
-            elif _is_lazy(node.value, names):
+            elif _is_lazy(node.value, names) or _target(node.value, source) in lazy:
                 yield node.lineno, 'takes from what is no list'
         elif isinstance(node, ast.Call):
             function = names.full(node.func) or getattr(node.func, 'id', '')
@@ -196,7 +198,7 @@ def _python2(source: Source) -> Iterator[tuple[int, str]]:
             elif (
                 function in ('len', 'numpy.array', 'numpy.asarray')
                 and node.args
-                and _is_lazy(node.args[0], names)
+                and (_is_lazy(node.args[0], names) or _target(node.args[0], source) in lazy)
             ):
                 yield node.lineno, 'takes for a list what is none'
 
@@ -231,6 +233,31 @@ def _is_lazy(node: ast.expr, names: '_Names') -> bool:
     if isinstance(node.func, ast.Attribute):
         return node.func.attr in _VIEWS and not node.args and not node.keywords
     return isinstance(node.func, ast.Name) and node.func.id in _LAZY - names.bound
+
+
+def _lazy(sources: list[Source]) -> set[str]:
+    """Return the names and attributes that are never assigned anything but what was a list in Python 2."""
+    lazy: set[str] = set()
+    others: set[str] = set()
+    for source in sources:
+        names = _Names(source.tree)
+        for node in ast.walk(source.tree):
+            if isinstance(node, ast.Assign):
+                found = lazy if _is_lazy(node.value, names) else others
+                found.update(_target(target, source) for target in node.targets)
+            elif isinstance(node, ast.arg):
+                others.add(f'{source.path}:{node.arg}')
+            elif isinstance(node, ast.For | ast.comprehension | ast.withitem | ast.AugAssign):
+                bound = node.optional_vars if isinstance(node, ast.withitem) else node.target
+                others.update(_target(one, source) for one in ast.walk(bound or ast.Tuple([])))
+    return lazy - others - {''}
+
+
+def _target(node: ast.AST, source: Source) -> str:
+    """Return a name, as its source's own, or an attribute, as the program's."""
+    if isinstance(node, ast.Name):
+        return f'{source.path}:{node.id}'
+    return ast.unparse(node) if isinstance(node, ast.Attribute) else ''
 
 
 def _unguarded(tree: ast.AST) -> Iterator[ast.AST]:
@@ -352,7 +379,9 @@ def _call_of_1(node: ast.Call, names: _Names, normalised: set[str]) -> str:
         trains = 'train' in options or len(node.args) > _TRAIN.get(last, 99)
         if full.startswith('chainer.functions.') and last in _TRAIN and trains:
             return f'{full}(train)'
-        if last == 'Variable' and ('volatile' in options or len(node.args) > 1):
+        if full in ('chainer.Variable', 'chainer.variable.Variable') and (
+            'volatile' in options or len(node.args) > 1
+        ):
             return f'{full}(volatile)'
         if full.startswith(('chainer.functions.', 'chainer.links.')) and options & _OPTIONS:
             return f'{full}({min(options & _OPTIONS)})'

@@ -14,7 +14,18 @@ from pathlib import Path
 from typing import Any
 
 from vgg_cifar.compat.python2 import modules, translation
-from vgg_cifar.compat.python2.strings import basestring, binary, chr, decode, encode, open, ord, text, unicode
+from vgg_cifar.compat.python2.strings import (
+    Bytes,
+    basestring,
+    binary,
+    chr,
+    decode,
+    encode,
+    open,
+    ord,
+    text,
+    unicode,
+)
 
 _PLAIN = frozenset({type(None), bool, int, float, str, bytes, list, tuple, dict, set, type})
 """Types whose objects have an order to each other in Python 2."""
@@ -132,13 +143,12 @@ _GONE: dict[str, Callable[[Any], Any]] = {
         f'func_{kind}': operator.attrgetter(f'__{kind}__')
         for kind in 'name code defaults globals doc dict'.split()
     },
-    'im_func': operator.attrgetter('__func__'),
+    'im_func': lambda method: getattr(method, '__func__', method),
     'im_self': operator.attrgetter('__self__'),
     'im_class': lambda method: type(method.__self__),
     'has_key': operator.attrgetter('__contains__'),
     'next': operator.attrgetter('__next__'),
     'xreadlines': operator.attrgetter('__iter__'),
-    'tostring': operator.attrgetter('tobytes'),
     'message': lambda error: error.args[0] if len(error.args) == 1 else '',
     'decode': lambda value: functools.partial(decode, value),
 }
@@ -150,6 +160,8 @@ def attribute(of: Any, name: str) -> Any:
         return functools.partial(encode, of)
     if name == 'sort' and isinstance(of, list):
         return _sort(of)
+    if name == 'tostring' and hasattr(of, 'tobytes'):
+        return lambda *arguments, **options: Bytes(of.tobytes(*arguments, **options))
     try:
         found = getattr(of, name)
     except AttributeError:
@@ -359,6 +371,7 @@ BUILTINS |= {
     'file': open,
     'intern': sys.intern,
     'long': int,
+    'oct': lambda number: builtins.oct(number).replace('o', '', 1),
     'max': _extreme('max'),
     'min': _extreme('min'),
     'range': lambda *limits: list(builtins.range(*limits)),

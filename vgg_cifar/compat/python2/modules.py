@@ -11,6 +11,7 @@ import os
 import pickle
 import random
 import string
+import subprocess
 import sys
 import types
 from collections.abc import Callable, Sequence
@@ -83,6 +84,38 @@ def _pickle() -> dict[str, Any]:
     }
 
 
+def _of_bytes(name: str) -> dict[str, Any]:
+    """Return what a module holds: functions that take a str for bytes, and give the script a str."""
+
+    def wrap(function: Callable) -> Callable:
+        @functools.wraps(function)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            result = function(*map(binary, args), **kwargs)
+            if isinstance(result, tuple):
+                return tuple(Bytes(part) if type(part) is bytes else part for part in result)
+            return Bytes(result) if type(result) is bytes else result
+
+        return call
+
+    own = vars(importlib.import_module(name))
+    is_function = (types.FunctionType, types.BuiltinFunctionType)
+    return {k: wrap(value) if isinstance(value, is_function) else value for k, value in own.items()}
+
+
+def _subprocess() -> dict[str, Any]:
+    class Popen(subprocess.Popen):
+        def communicate(self, *args: Any, **kwargs: Any) -> Any:
+            given = super().communicate(*map(binary, args), **kwargs)
+            return tuple(Bytes(part) if type(part) is bytes else part for part in given)
+
+    return {**_of_bytes('subprocess'), 'Popen': Popen}
+
+
+def _math() -> dict[str, Any]:
+    own = vars(importlib.import_module('math'))
+    return {**own, **{name: lambda x, of=own[name]: float(of(x)) for name in ('ceil', 'floor')}}
+
+
 def _urllib() -> dict[str, Any]:
     parts = ('response', 'error', 'parse', 'request')
     return {k: v for part in parts for k, v in vars(importlib.import_module(f'urllib.{part}')).items()}
@@ -92,6 +125,12 @@ _MADE: dict[str, Callable[[], dict[str, Any]]] = {
     **dict.fromkeys(('pickle', 'cPickle'), _pickle),
     **dict.fromkeys(('urllib', 'urllib2'), _urllib),
     **dict.fromkeys(('StringIO', 'cStringIO'), lambda: {'StringIO': StringIO}),
+    **{
+        name: functools.partial(_of_bytes, name)
+        for name in ('base64', 'binascii', 'hashlib', 'struct', 'zlib')
+    },
+    'math': _math,
+    'subprocess': _subprocess,
     'sets': lambda: {'Set': set, 'ImmutableSet': frozenset},
 }
 

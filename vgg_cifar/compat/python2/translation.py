@@ -22,6 +22,7 @@ from typing import Any
 
 from vgg_cifar import atomic
 from vgg_cifar.cache import cache_folder
+from vgg_cifar.compat.python2.strings import text
 
 CALL = 'python2.{}'
 """How the code calls a function of `meaning`: by a name that no source can spell."""
@@ -150,24 +151,24 @@ def _respell_strings(tree: Any, unicode_literals: bool) -> None:
         if quoted:
             prefix, literal = quoted[1].lower(), quoted[2]
             if not (prefix or unicode_literals):
-                literal = re.sub(
-                    r'\\(x[89a-fA-F][0-9a-fA-F]|[2-3][0-7]{2}|.)', _escape, literal, flags=re.DOTALL
-                )
+                literal = _ESCAPES.sub(_escape, literal)
             leaf.value = prefix.replace('u', '') + literal
 
 
-_ESCAPES = re.compile(r'\\(x[89a-fA-F][0-9a-fA-F]|[2-3][0-7]{2}|.)', re.DOTALL)
+_BYTE = r'\\(?:x[89a-fA-F][0-9a-fA-F]|[23][0-7]{2})'
+_ESCAPES = re.compile(rf'(?:{_BYTE})+|\\.', re.DOTALL)
 
 
 def _escape(found: re.Match) -> str:
-    """Return what an escape in a str of Python 2 is in one of Python 3."""
-    escaped = found[1]
-    if escaped in ('u', 'U', 'N'):
-        return rf'\\{escaped}'
-    if len(escaped) == 1:
-        return found[0]
-    byte = int(escaped[1:], 16) if escaped[0] == 'x' else int(escaped, 8)
-    return rf'\udc{byte:x}'
+    """Return what escapes in a str of Python 2 are in one of Python 3."""
+    escaped = found[0]
+    if re.fullmatch(r'\\[uUN]', escaped):
+        return '\\' + escaped
+    if len(escaped) == 2:
+        return escaped
+    values = [part[1:] for part in re.findall(_BYTE, escaped)]
+    data = bytes(int(part[1:], 16) if part[0] == 'x' else int(part, 8) for part in values)
+    return ''.join(rf'\U{ord(character):08x}' for character in text(data))
 
 
 def _lines(tree: Any) -> tuple[list[int], list[int]]:
