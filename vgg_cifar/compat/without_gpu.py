@@ -1,7 +1,7 @@
 """Runs on the CPU what asks Chainer or CuPy for a GPU: `vgg-cifar run --cpu`.
 
-NumPy stands in for CuPy, a device that does nothing for the GPU. CUDA kernels that a script brings itself, and
-`array.get()`, have no counterpart on a CPU: `chainer.cuda.to_cpu(array)` is what runs on both.
+NumPy stands in for CuPy, a device that does nothing for the GPU. CUDA kernels that a script brings itself,
+and `array.get()`, have no counterpart on a CPU: `chainer.cuda.to_cpu(array)` is what runs on both.
 """
 
 import functools

@@ -242,6 +242,8 @@ def round(number: Any, digits: int = 0) -> Any:
 def print(*values: Any, sep: str = ' ', end: str = '\n', file: Any = None) -> None:
     """Print as Python 2 did: a float with twelve digits."""
     shown = [_twelve_digits(value) if type(value) is float else value for value in values]
+    if end == ' ' and isinstance(shown[-1], str) and shown[-1].endswith('\n'):
+        end = ''
     builtins.print(*shown, sep=sep, end=end, file=file)
 
 
