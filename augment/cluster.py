@@ -22,8 +22,9 @@ from augment import merge, pipeline, provenance
 from augment.device import applier
 from augment.journal import Journal, is_open, stamp
 from augment.layout import Layout, layout
-from augment.pipeline import Paths, Summary, refuse_as_output, require_writable
+from augment.pipeline import Paths, Summary, refuse_as_output
 from augment.recipe import Recipe
+from vgg_cifar.atomic import require_writable
 from vgg_cifar.dask_connection import Team, connected
 from vgg_cifar.data_file import DataFile, open_data_file
 from vgg_cifar.errors import InputError, InUse, WorkFailed, first_line

@@ -12,10 +12,10 @@ import numpy
 
 from augment import skeleton
 from augment.layout import PAGE_BYTES, Layout
-from augment.pipeline import Paths, refuse_as_output, require_writable
+from augment.pipeline import Paths, refuse_as_output
 from augment.targets import Target
 from augment.workers import in_threads
-from vgg_cifar.atomic import replacing
+from vgg_cifar.atomic import replacing, require_writable
 from vgg_cifar.errors import InputError, first_line
 from vgg_cifar.free_space import require_disk, reserve
 from vgg_cifar.hdf5_file import Rows, opened

@@ -19,7 +19,7 @@ from augment.layout import Layout, layout
 from augment.recipe import Recipe
 from augment.targets import CompressedTarget, Target, assemble
 from augment.workers import how_many, in_threads
-from vgg_cifar.atomic import sync
+from vgg_cifar.atomic import require_writable, sync
 from vgg_cifar.data_file import DataFile, open_data_file, read_images
 from vgg_cifar.errors import InputError, first_line
 from vgg_cifar.free_space import require_disk, require_memory, reserve
@@ -147,14 +147,6 @@ class Paths:
     def journal(self) -> Path:
         """What is done."""
         return self.out.with_name(f'{self.out.name}.partial.journal')
-
-
-def require_writable(out: Path, overwrite: bool) -> None:
-    """Raise InputError where `out` exists and must not be overwritten, or cannot be a file."""
-    if out.is_dir():
-        raise InputError(f'{out}: found a folder, expected a file name; add one')
-    if out.exists() and not (overwrite and out.is_file()):
-        raise InputError(f'{out}: exists already; give --overwrite to replace it, or another name')
 
 
 def refuse_as_output(read: Iterable[Path], paths: Paths) -> None:

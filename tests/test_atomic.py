@@ -5,7 +5,8 @@ import stat
 
 import pytest
 
-from vgg_cifar.atomic import replacing
+from vgg_cifar.atomic import replacing, require_writable
+from vgg_cifar.errors import InputError
 
 
 def test_appears_whole(tmp_path):
@@ -37,3 +38,11 @@ def test_permissions_follow_the_umask(tmp_path):
     finally:
         os.umask(umask)
     assert stat.S_IMODE((tmp_path / 'out').stat().st_mode) == 0o640
+
+
+def test_a_place_that_no_file_can_have_is_noticed_before_the_work(tmp_path):
+    (tmp_path / 'file').touch()
+    with pytest.raises(InputError, match='file is a file, expected a folder'):
+        require_writable(tmp_path / 'file/sub/data.hdf5', False)
+    require_writable(tmp_path / 'new/sub/data.hdf5', False)
+    assert [file.name for file in tmp_path.iterdir()] == ['file']

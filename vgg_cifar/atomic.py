@@ -64,6 +64,19 @@ def write_json(path: Path, content: object, partial: Path | None = None) -> None
         temporary.write_text(json.dumps(content, indent=2) + '\n')
 
 
+def require_writable(path: Path, overwrite: bool) -> None:
+    """Raise InputError where `path` exists and must not be overwritten, or no file can be written there."""
+    if path.is_dir():
+        raise InputError(f'{path}: found a folder, expected a file name; add one')
+    if path.exists() and not (overwrite and path.is_file()):
+        raise InputError(f'{path}: exists already; give --overwrite to replace it, or another name')
+    folder = next(folder for folder in path.absolute().parents if folder.exists())
+    if not folder.is_dir():
+        raise InputError(f'{path}: {folder} is a file, expected a folder; choose another place')
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise InputError(f'{path}: {folder} may not be written to; choose another place')
+
+
 def refuse_foreign(folder: Path, mark: str, names: Iterable[str]) -> None:
     """Refuse to write into a folder what would replace something that this program has not written.
 

@@ -14,6 +14,8 @@ VERBS = {
     'train': 'train one network',
     'reproduce': "rebuild a report's figures and tables",
     'report': "rebuild a study's figures, tables and page from its run folders",
+    'export': 'write a trained network for ONNX Runtime or PyTorch',
+    'predict': 'classify images with a trained network',
     'run': 'run an unmodified Chainer script',
     'doctor': 'show versions, what is accelerated, what is missing',
 }

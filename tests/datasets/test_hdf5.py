@@ -150,14 +150,6 @@ def fails(*_):
     raise OSError(errno.EDQUOT, 'quota')
 
 
-def test_a_place_that_no_file_can_have_is_noticed_before_a_download(tmp_path):
-    (tmp_path / 'file').touch()
-    with pytest.raises(InputError, match='file is a file, expected a folder'):
-        hdf5.require_writable(tmp_path / 'file/sub/data.hdf5', False)
-    hdf5.require_writable(tmp_path / 'new/sub/data.hdf5', False)
-    assert [file.name for file in tmp_path.iterdir()] == ['file']
-
-
 def test_a_file_that_needs_more_than_the_memory_is_refused_before_it_is_read(tmp_path, monkeypatch):
     path = save(tmp_path / 'vast.hdf5', **good())
     monkeypatch.setattr('vgg_cifar.machine.free_memory', lambda: 10 * 24 + 10 * 8)

@@ -4,6 +4,7 @@ import argparse
 import re
 from pathlib import Path
 
+from vgg_cifar.atomic import require_writable
 from vgg_cifar.datasets import hdf5
 from vgg_cifar.datasets.catalogue import CATALOGUE
 from vgg_cifar.errors import InputError
@@ -60,7 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.chainer:
         return _fill_chainers_cache(arguments)
     # Before an hour's download, not after it.
-    hdf5.require_writable(arguments.out or _default(arguments.name), arguments.overwrite)
+    require_writable(arguments.out or _default(arguments.name), arguments.overwrite)
     data = CATALOGUE[arguments.name](arguments)
     out = arguments.out or _default(data.name)
     if arguments.preview is not None:

@@ -194,6 +194,59 @@ def _protobuf_in_python(module: types.ModuleType, load: Load) -> bool:
     return True
 
 
+@_needed_by('onnx_chainer')
+def _onnx_mapping(module: types.ModuleType, load: Load) -> bool:
+    """Gives onnx_chainer, which comes with Chainer, onnx.mapping back, and has it trace Chainer's own layers.
+
+    onnx 1.19 or newer has no onnx.mapping; onnx_chainer looks up the types of tensors in it. What an
+    accelerator computes it cannot trace. Without onnx it asks for one that can no longer be installed.
+    """
+    try:
+        import onnx
+    except ImportError as error:
+        missing = ImportError(f'onnx_chainer needs onnx: pip install onnx ({error})')
+        load()
+
+        def check() -> None:
+            raise missing
+
+        module.export.__globals__['_check_available'] = check
+        return False
+    needed = not hasattr(onnx, 'mapping')
+    if needed:
+        onnx.mapping = sys.modules['onnx.mapping'] = _onnx_mapping_substitute()
+    load()
+    names = module.export.__globals__
+    trace = names['_export']
+
+    def traced(*arguments: Any) -> Any:
+        import chainer
+
+        with chainer.using_config('use_ideep', 'never'):
+            return trace(*arguments)
+
+    names['_export'] = traced
+    return needed
+
+
+def _onnx_mapping_substitute() -> types.ModuleType:
+    import numpy
+    from onnx import TensorProto, helper
+
+    known = [each for each in TensorProto.DataType.values() if each != TensorProto.UNDEFINED]
+    ours = ('bool', 'int8', 'int16', 'int32', 'int64', 'uint8', 'uint16', 'uint32', 'uint64')
+    names = [*ours, 'float16', 'float32', 'float64', 'complex64', 'complex128', 'object']
+    module = types.ModuleType('onnx.mapping', 'The part of onnx.mapping that onnx_chainer uses.')
+    vars(module).update(
+        NP_TYPE_TO_TENSOR_TYPE={
+            numpy.dtype(each): helper.np_dtype_to_tensor_dtype(numpy.dtype(each)) for each in names
+        },
+        # By the types that hold them: what a tensor of half floats has is in the field of 32-bit integers.
+        STORAGE_TENSOR_TYPE_TO_FIELD={each: helper.tensor_dtype_to_field(each) for each in known},
+    )
+    return module
+
+
 @_needed_by('chainer.functions.normalization.batch_normalization')
 def _ideep_axes(module: types.ModuleType, load: Load) -> bool:
     """Keeps iDeep, or what plays it, from normalising over axes that it is not told of.

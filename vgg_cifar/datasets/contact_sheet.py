@@ -18,7 +18,7 @@ def contact_sheet(data: ImageData, path: str | os.PathLike, columns: int = 12) -
     Raises InputError where `path` does not end in .png.
     """
     rows = {
-        name: [_shown(data.x_train[row]) for row in numpy.flatnonzero(data.y_train == label)[:columns]]
+        name: [visible(data.x_train[row]) for row in numpy.flatnonzero(data.y_train == label)[:columns]]
         for label, name in enumerate(data.class_names[:MOST_CLASSES])
     }
     found = {name: images for name, images in rows.items() if images}
@@ -26,8 +26,8 @@ def contact_sheet(data: ImageData, path: str | os.PathLike, columns: int = 12) -
     draw_sheet(path, [*found.values()], title, [*found])
 
 
-def _shown(image: numpy.ndarray) -> numpy.ndarray:
-    """Return an image from 0 to 1."""
+def visible(image: numpy.ndarray) -> numpy.ndarray:
+    """Return an image from 0 to 1, floats from their least to their largest value."""
     shown = image.astype(numpy.float64)
     if image.dtype == numpy.uint8:
         return shown / 255

@@ -9,11 +9,10 @@ from typing import Any
 import h5py
 import numpy
 
-from vgg_cifar.atomic import replacing
+from vgg_cifar.atomic import replacing, require_writable
 from vgg_cifar.data_file import image_dtype, open_data_file, read_images
 from vgg_cifar.datasets.image_data import ImageData
 from vgg_cifar.datasets.images_on_disk import ImagesOnDisk
-from vgg_cifar.errors import InputError
 from vgg_cifar.free_space import require_disk, require_memory
 from vgg_cifar.hdf5_file import Rows
 from vgg_cifar.versions import own_version
@@ -99,19 +98,6 @@ def _write(file: h5py.File, data: ImageData, arrays: dict[str, Any], chunks: dic
             'format_version': FORMAT_VERSION,
         }
     )
-
-
-def require_writable(path: Path, overwrite: bool) -> None:
-    """Raise InputError where `path` exists and must not be overwritten, or cannot be written."""
-    if path.is_dir():
-        raise InputError(f'{path}: found a folder, expected a file name; add one')
-    if path.exists() and not overwrite:
-        raise InputError(f'{path}: exists already; give --overwrite to replace it, or another name with -o')
-    folder = next(folder for folder in path.absolute().parents if folder.exists())
-    if not folder.is_dir():
-        raise InputError(f'{path}: {folder} is a file, expected a folder; choose another place')
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise InputError(f'{path}: {folder} may not be written to; choose another place')
 
 
 def _bytes_in_memory(images: Rows) -> int:

@@ -42,7 +42,7 @@ def layers(model: chainer.Chain, image_shape: tuple[int, ...] = (3, 32, 32)) -> 
         y = model(x)
     owners = {id(parameter.node): name.split('/')[1:-1] for name, parameter in model.namedparams()}
     rows = [Layer('input', tuple(image_shape), math.prod(image_shape), 0, 0)]
-    for function in _functions(y):
+    for function in functions(y):
         (output,) = function.outputs
         shape = tuple(output().shape[1:])
         weights = [node for node in function.inputs if id(node) in owners]
@@ -69,7 +69,7 @@ def _multiply_accumulates(weights: list, shape: tuple[int, ...]) -> int:
     return math.prod(shape) * math.prod(weights[0].shape[1:])
 
 
-def _functions(y: chainer.Variable) -> Iterator[chainer.FunctionNode]:
+def functions(y: chainer.Variable) -> Iterator[chainer.FunctionNode]:
     """Every function between the input and `y`, in the order in which they ran."""
     seen: dict[int, chainer.FunctionNode] = {}
     pending = [y.creator_node]

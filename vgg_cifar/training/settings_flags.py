@@ -147,8 +147,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                     _add(parser, short, None, models.option_defaults(family)[short], told)
 
 
+def add_model(parser: argparse._ActionsContainer) -> None:
+    """Add the flags that say which network, and nothing else of a run."""
+    _add(parser, 'model', None, Settings().model, SETTINGS['model'])
+    options = SETTINGS['model_options'] | {'help': "the family's options, such as blocks=5"}
+    _add(parser, 'model_options', {}, {}, options)
+
+
 def _add(
-    parser: argparse.ArgumentParser, name: str, default: Any, said: Any, argument: dict[str, Any]
+    parser: argparse._ActionsContainer, name: str, default: Any, said: Any, argument: dict[str, Any]
 ) -> None:
     told = dict(argument)
     flags = [told.pop('short')] if 'short' in told else []

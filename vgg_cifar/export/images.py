@@ -1,0 +1,113 @@
+"""Images to classify, from PNG and JPEG files and from data files, as bytes or floats (N, C, H, W)."""
+
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy
+import PIL.Image
+import PIL.ImageOps
+
+from vgg_cifar.data_file import open_data_file, read_images
+from vgg_cifar.errors import InputError, first_line
+from vgg_cifar.export.trained import Trained
+from vgg_cifar.foreign_text import shown
+
+HDF5_ENDINGS = ('.hdf5', '.h5')
+
+# Of the kinds of pixels that PNG and JPEG have, those of at most 8 bits for each colour.
+MODES = ('1', 'L', 'LA', 'P', 'PA', 'RGB', 'RGBA', 'CMYK', 'YCbCr')
+MOST_PIXELS = 2**26
+
+# Classified at once.
+IMAGES_AT_ONCE = 200
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some images.
+
+    Attributes:
+        names: of each: its file, or the row of a data file.
+        pixels: (N, C, H, W), uint8, or float32.
+        labels: the names of the right classes, where they are known.
+
+    """
+
+    names: list[str]
+    pixels: numpy.ndarray
+    labels: list[str] | None = None
+
+
+def batches(path: Path, part: str, network: Trained, say: Callable[[str], object]) -> Iterator[Batch]:
+    """Yield the image of a PNG or JPEG file, or a part of a data file's, in the shape that `network` knows.
+
+    Args:
+        path: the file.
+        part: of a data file: train, test or validation.
+        network: who is to classify them.
+        say: called with what the user should know of the images.
+
+    Raises:
+        InputError: the file cannot be read, or its images are not the network's.
+
+    """
+    if path.suffix.lower() in HDF5_ENDINGS:
+        yield from _of_data_file(path, part, network, say)
+    else:
+        yield Batch([str(path)], _of_picture(path, network, say)[None])
+
+
+def _of_picture(path: Path, network: Trained, say: Callable[[str], object]) -> numpy.ndarray:
+    channels, height, width = network.original_shape
+    if channels not in (1, 3):
+        raise InputError(f'{path}: the network takes images of {channels} channels, which no picture has')
+    try:
+        if path.exists() and not path.is_file():
+            raise ValueError('not a file')
+        with warnings.catch_warnings():
+            # What is too large is refused below.
+            warnings.simplefilter('ignore', PIL.Image.DecompressionBombWarning)
+            picture = PIL.Image.open(path, formats=('PNG', 'JPEG'))
+        with picture:
+            if picture.mode not in MODES:
+                raise ValueError(f'pixels of kind {picture.mode}, expected 8 bits for each colour')
+            if picture.width * picture.height > MOST_PIXELS:
+                raise ValueError(f'{picture.width} x {picture.height} pixels, expected at most {MOST_PIXELS}')
+            upright = PIL.ImageOps.exif_transpose(picture).convert('L' if channels == 1 else 'RGB')
+    except FileNotFoundError:
+        raise InputError(f'{path}: no such file') from None
+    # A damaged file raises many things.
+    except Exception as error:
+        raise InputError(
+            f'{path}: not a PNG or JPEG image that can be read ({shown(first_line(error))})'
+        ) from None
+    if upright.size != (width, height):
+        say(f'{path}: {upright.width}x{upright.height} pixels, made {width}x{height}')
+        upright = upright.resize((width, height), PIL.Image.Resampling.BILINEAR)
+    return numpy.asarray(upright).reshape(height, width, channels).transpose(2, 0, 1)
+
+
+def _of_data_file(path: Path, part: str, network: Trained, say: Callable[[str], object]) -> Iterator[Batch]:
+    with open_data_file(path) as file:
+        if part not in file.images:
+            raise InputError(f'{path}: there is no X_{part}; choose another --part')
+        rows, labels = file.images[part], file.labels[part]
+        if tuple(rows.shape[1:]) not in (network.original_shape, network.image_shape):
+            expected = f"the network's images, {network.original_shape}"
+            raise InputError(f'{rows.what}: found {rows.described}, expected {expected}')
+        if (rows.dtype == numpy.uint8) != network.scaled:
+            as_what = 'floats, not bytes' if network.scaled else 'bytes, not floats'
+            say(f'{path}: {as_what}, on which the network was trained; is their scale the same?')
+        named = network.class_names != tuple(map(str, range(len(network.class_names))))
+        # Whole chunks: a compressed one would be unpacked again for each piece of it.
+        step = -(-IMAGES_AT_ONCE // rows.chunk) * rows.chunk
+        for start in range(0, len(rows), step):
+            stop = min(len(rows), start + step)
+            right = labels.read(start, stop).reshape(-1).tolist()
+            yield Batch(
+                [f'{path}[{row}]' for row in range(start, stop)],
+                read_images(rows, start, stop),
+                [file.class_names[label] if named else str(label) for label in right],
+            )
