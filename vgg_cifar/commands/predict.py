@@ -138,7 +138,7 @@ Found = Iterator[tuple[Batch, numpy.ndarray]]
 
 def _rows(found: Found, class_names: Sequence[str]) -> Iterator[tuple[str, str | None, int, list[float]]]:
     for batch, likely in found:
-        labels = batch.labels or [None] * len(batch.names)
+        labels: Sequence[str | None] = batch.labels or [None] * len(batch.names)
         for name, label, each in zip(batch.names, labels, likely, strict=True):
             rounded = [float(f'{value:.6g}') for value in each]
             yield shown(name, LONGEST_NAME), label, int(each.argmax()), rounded

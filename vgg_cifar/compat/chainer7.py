@@ -214,7 +214,7 @@ def _onnx_mapping(module: types.ModuleType, load: Load) -> bool:
         return False
     needed = not hasattr(onnx, 'mapping')
     if needed:
-        onnx.mapping = sys.modules['onnx.mapping'] = _onnx_mapping_substitute()
+        vars(onnx)['mapping'] = sys.modules['onnx.mapping'] = _onnx_mapping_substitute()
     load()
     names = module.export.__globals__
     trace = names['_export']

@@ -81,7 +81,6 @@ class ImageData:
             'image_shape': list(self.image_shape),
             'n_classes': self.n_classes,
             'fingerprint': self.fingerprint,
-            'image_shape': list(self.image_shape),
             'dtype': str(self.x_train.dtype),
             'class_names': list(self.class_names),
         }

@@ -135,7 +135,7 @@ def _of_run(file: Path, run: RunFolder, settings: Settings, shape: Shape | None)
     recorded = run.environment
     data = Record(recorded['data'] if recorded else {}, run.path / ENVIRONMENT, ADVICE, 'data.')
     # Runs from before these were recorded have none of them.
-    if 'image_shape' not in data:
+    if 'class_names' not in data:
         return _of_weights(file, settings, _Images((), shape))
     sides = data.numbers('image_shape', 1, LONGEST_SIDE)
     names = data.content.get('class_names')
