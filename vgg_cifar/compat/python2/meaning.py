@@ -122,6 +122,11 @@ def ordered(value: Any) -> Any:
     return _Ordered(value) if type(value) in _PLAIN else value
 
 
+def number(kind: Callable, value: Any) -> Any:
+    """Make a number, of an array with one element in brackets too, as NumPy did."""
+    return kind(value.item() if getattr(value, 'size', 0) == 1 and hasattr(value, 'item') else value)
+
+
 # Attributes
 
 
@@ -227,13 +232,13 @@ def _extreme(name: str) -> Callable:
     return extreme
 
 
-def round(number: Any, digits: int = 0) -> Any:
+def round(value: Any, digits: int = 0) -> Any:
     """Round a half away from zero, to a float."""
-    number = float(number)
-    if number - number != 0:
-        return number
+    value = number(float, value)
+    if value - value != 0:
+        return value
     # A float's digits are 1,100 at most.
-    exact = decimal.Decimal(number).quantize(
+    exact = decimal.Decimal(value).quantize(
         decimal.Decimal(1).scaleb(-digits), decimal.ROUND_HALF_UP, decimal.Context(prec=1100)
     )
     return float(exact)
@@ -340,7 +345,7 @@ BUILTINS |= {
     **vars(builtins),
     **{
         translation.CALL.format(call.__name__): call
-        for call in (attribute, divide, divide_in_place, divide_attribute, divide_item, ordered)
+        for call in (attribute, divide, divide_in_place, divide_attribute, divide_item, number, ordered)
     },
     **{
         call.__name__: call
