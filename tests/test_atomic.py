@@ -1,10 +1,12 @@
-"""Outputs appear whole or not at all."""
+"""Outputs appear whole or not at all, and only where they can and may."""
 
 import os
 import stat
 
 import pytest
 
+import augment.__main__
+from vgg_cifar import cli
 from vgg_cifar.atomic import replacing, require_writable
 from vgg_cifar.errors import InputError
 
@@ -40,9 +42,39 @@ def test_permissions_follow_the_umask(tmp_path):
     assert stat.S_IMODE((tmp_path / 'out').stat().st_mode) == 0o640
 
 
-def test_a_place_that_no_file_can_have_is_noticed_before_the_work(tmp_path):
+def test_a_place_that_no_file_can_have_is_refused_and_nothing_is_made(tmp_path):
     (tmp_path / 'file').touch()
-    with pytest.raises(InputError, match='file is a file, expected a folder'):
-        require_writable(tmp_path / 'file/sub/data.hdf5', False)
+    (tmp_path / 'pipe').symlink_to(os.devnull)
+    for name, overwrite, message in (
+        ('file/sub/data.hdf5', False, 'file is a file, expected a folder'),
+        ('file', False, 'exists already'),
+        ('pipe', True, 'exists already'),
+        ('', True, 'found a folder'),
+    ):
+        with pytest.raises(InputError, match=message):
+            require_writable(tmp_path / name, overwrite)
     require_writable(tmp_path / 'new/sub/data.hdf5', False)
-    assert [file.name for file in tmp_path.iterdir()] == ['file']
+    require_writable(tmp_path / 'file', True)
+    assert sorted(file.name for file in tmp_path.iterdir()) == ['file', 'pipe']
+
+
+@pytest.mark.parametrize(
+    'command',
+    [
+        'vgg-cifar train --train-size 20 --test-size 10 -b 10 -o {}',
+        'vgg-cifar reproduce mnist_convnetjs --scale smoke -o {}',
+        'vgg-cifar reproduce all --scale smoke -o {}',
+        'vgg-cifar data shapes10 -o {}/x.hdf5',
+        'vgg-cifar report {}',
+        'augment IN.hdf5 {}/x.hdf5',
+    ],
+)
+@pytest.mark.parametrize('below', ['', '/sub'])
+def test_a_file_where_a_folder_should_be_is_one_line_in_every_command(tmp_path, capsys, command, below):
+    (tmp_path / 'file').write_text('mine')
+    program, *words = command.format(f'{tmp_path}/file{below}').split()
+    assert (cli.main if program == 'vgg-cifar' else augment.__main__.main)(words) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f'{program}: {tmp_path}/file') and error.count('\n') == 1
+    assert 'Errno' not in error and 'JSON' not in error
+    assert (tmp_path / 'file').read_text() == 'mine' and len(list(tmp_path.iterdir())) == 1

@@ -64,17 +64,22 @@ def write_json(path: Path, content: object, partial: Path | None = None) -> None
         temporary.write_text(json.dumps(content, indent=2) + '\n')
 
 
+def require_folder(folder: Path) -> None:
+    """Raise InputError unless `folder` can be written to, or be made where it is not there yet."""
+    there = next(each for each in (folder, *folder.absolute().parents) if os.path.lexists(each))
+    if not there.is_dir():
+        raise InputError(f'{folder}: {there} is a file, expected a folder; choose another place')
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise InputError(f'{folder}: {there} cannot be written to; allow it, or choose another place')
+
+
 def require_writable(path: Path, overwrite: bool) -> None:
-    """Raise InputError where `path` exists and must not be overwritten, or no file can be written there."""
+    """Raise InputError where `path` exists and must not be overwritten, or cannot be a file."""
     if path.is_dir():
         raise InputError(f'{path}: found a folder, expected a file name; add one')
     if path.exists() and not (overwrite and path.is_file()):
         raise InputError(f'{path}: exists already; give --overwrite to replace it, or another name')
-    folder = next(folder for folder in path.absolute().parents if folder.exists())
-    if not folder.is_dir():
-        raise InputError(f'{path}: {folder} is a file, expected a folder; choose another place')
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise InputError(f'{path}: {folder} may not be written to; choose another place')
+    require_folder(path.parent)
 
 
 def refuse_foreign(folder: Path, mark: str, names: Iterable[str]) -> None:
@@ -86,9 +91,10 @@ def refuse_foreign(folder: Path, mark: str, names: Iterable[str]) -> None:
         names: what it writes after that.
 
     Raises:
-        InputError: some of `names` are there, but `mark` is not.
+        InputError: some of `names` are there, but `mark` is not; or no folder can be there.
 
     """
+    require_folder(folder)
     if not os.path.lexists(folder / mark):
         there = [name for name in names if os.path.lexists(folder / name)]
         if there:

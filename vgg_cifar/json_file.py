@@ -24,7 +24,7 @@ def read(path: Path) -> Any:
     """Return the content of a JSON file.
 
     Raises:
-        FileNotFoundError: there is none.
+        FileNotFoundError: there is none, or a file where its folder should be.
         NotJSON: it cannot be read, is no JSON in UTF-8, is larger than `MOST_BYTES` or nested deeper than
             `MOST_DEPTH`.
 
@@ -41,8 +41,8 @@ def read(path: Path) -> Any:
         _check_depth(content)
         if SURROGATE.search(text):
             json.dumps(content, ensure_ascii=False).encode()
-    except FileNotFoundError:
-        raise
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise FileNotFoundError(*error.args) from None
     except RecursionError:
         raise NotJSON(f'{path}: not readable as JSON (nested too deep)') from None
     except (OSError, ValueError) as error:

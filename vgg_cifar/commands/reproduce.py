@@ -3,14 +3,13 @@
 import argparse
 import contextlib
 import dataclasses
-import os
 import re
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from vgg_cifar.accelerators.layers import COMPUTE
-from vgg_cifar.atomic import replacing, write_json
+from vgg_cifar.atomic import replacing, require_folder, write_json
 from vgg_cifar.convolution_implementations import page as convolutions
 from vgg_cifar.convolution_implementations import study as convolution_study
 from vgg_cifar.dask_connection import connected, missing
@@ -293,11 +292,7 @@ def make_plan(report_id: str, arguments: argparse.Namespace, out: Path) -> Plan:
 
 def _check_out(out: Path, report_id: str) -> None:
     """Raise InputError unless a folder for this report can be written to, or made, at `out`."""
-    there = next(each for each in (out, *out.absolute().parents) if each.exists())
-    if not there.is_dir():
-        raise InputError(f'{there}: is a file, expected a folder; choose another -o')
-    if not os.access(there, os.W_OK | os.X_OK):
-        raise InputError(f'{there}: cannot be written to; allow it, or choose another -o')
+    require_folder(out)
     held = study_id(out)
     if held not in (None, report_id):
         raise InputError(f'{out}: holds the study {held}, not {report_id}; choose another -o')
