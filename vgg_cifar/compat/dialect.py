@@ -11,8 +11,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from vgg_cifar.compat.python2 import translation
-
 
 class Dialect(NamedTuple):
     """Python's major version, Chainer's (1 or else 7), and the signs of the older ones."""
@@ -63,6 +61,9 @@ def read(path: Path) -> Source | None:
             refused = error.lineno or 1
         except ValueError:
             return None
+    # What no script of today needs takes a while to import.
+    from vgg_cifar.compat.python2 import translation
+
     try:
         tree = translation.parse(data, str(path))
     except (SyntaxError, UnicodeError, ValueError):

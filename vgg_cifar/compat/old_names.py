@@ -7,7 +7,6 @@ element in brackets, and array.tostring(). Write array.item() and array.tobytes(
 
 import builtins
 import functools
-import importlib.abc
 import importlib.machinery
 import sys
 import types
@@ -229,7 +228,7 @@ _REPAIRS: dict[str, Callable[[types.ModuleType], None]] = {
 }
 
 
-class _Modules(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+class _Modules:
     """Finds what no one else has found: modules that are gone."""
 
     def __init__(self, load: Callable[[str, str], types.ModuleType]) -> None:
@@ -240,7 +239,7 @@ class _Modules(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         }
 
     def find_spec(self, name: str, path: Sequence[str] | None = None, target: Any = None) -> Any:
-        return importlib.machinery.ModuleSpec(name, self) if name in self._made else None
+        return importlib.machinery.ModuleSpec(name, self) if name in self._made else None  # type: ignore[arg-type]
 
     def create_module(self, spec: importlib.machinery.ModuleSpec) -> types.ModuleType:
         given[spec.name] = None

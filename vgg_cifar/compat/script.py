@@ -5,7 +5,6 @@ neither site-packages nor vgg_cifar itself.
 """
 
 import builtins
-import importlib.abc
 import importlib.machinery
 import importlib.util
 import io
@@ -152,7 +151,7 @@ class _Loader(importlib.machinery.SourceFileLoader):
         return _compile(self.get_data(self.path), self.path, sys.modules[fullname])
 
 
-class _Finder(importlib.abc.MetaPathFinder):
+class _Finder:
     """Finds the modules of the program's own folders."""
 
     def __init__(self) -> None:
