@@ -12,12 +12,13 @@ import shutil
 import PIL.Image
 import pytest
 from processes import python
-from reporting.made_up_runs import ENVIRONMENT
+from reporting.made_up_runs import ENVIRONMENT, REDRAW, entry, write_runs
 
 from vgg_cifar.cli import VERBS
 from vgg_cifar.commands import reproduce
 from vgg_cifar.errors import InputError
 from vgg_cifar.reporting import index, report, verdicts
+from vgg_cifar.studies import ie598
 from vgg_cifar.studies.study_folder import StudyFolder
 
 
@@ -249,7 +250,7 @@ def test_the_head_says_what_the_page_is_about(built):
     page = Page((built.path / 'report.html').read_text())
     assert page.text.count('Report R1: a VGG-style network, on CIFAR-10') == 2
     words = ' '.join(page.text.split())
-    counts = re.search(r'Of 16 claims (.*?); of the 5 central ones (.*?)\.', words)
+    counts = re.search(r'16 claims: (.*?); among the central ones (.*?)\.', words)
     claims = json.loads((built.path / 'claims.json').read_text())
     verdicts_of = [claim['verdict'] for claim in claims['claims']]
     for verdict in set(verdicts_of):
@@ -260,6 +261,32 @@ def test_the_head_says_what_the_page_is_about(built):
     assert '0.07 % of what a run of the report sees' in words
     for name in ('scope', 'easy', 'difficult', 'guessed'):
         assert getattr(built.study.summary, name) in page.text
+
+
+def test_a_verdict_that_changes_with_the_scale_stands_beside_the_other(tmp_path):
+    figure = next(each for each in ie598.STUDY.figures if each.id == '6')
+    best_at = {'quick': -1, 'full': 1, 'smoke': 1}
+    folders = [
+        StudyFolder(tmp_path / scale, ie598.STUDY, scale, 2, dict(REDRAW), figures=('7',)).save()
+        for scale in best_at
+    ]
+    for here in folders:
+        ends = [best_at[here.scale] * number / 100 for number in range(len(figure.variants))]
+        # The first variants are Adam's.
+        write_runs(here, figure.variants, lambda number, seed, ends=ends: [entry(1, 0.1, 0.5 - ends[number])])
+    claims = {}
+    for here in folders[:2]:
+        page = report.build(here)
+        found = json.loads((here.path / 'claims.json').read_text())['claims']
+        (claims[here.scale],) = [claim for claim in found if claim['id'] == 'R1.adam']
+    quick, full = claims['quick'], claims['full']
+    assert (quick['verdict'], full['verdict']) == ('not reproduced', 'reproduced')
+    assert full['at_other_scales'] == [{'scale': 'quick', 'verdict': 'not reproduced', 'folder': 'quick'}]
+    assert quick['at_other_scales'] == [{'scale': 'full', 'verdict': 'reproduced', 'folder': 'full'}]
+    words = ' '.join(Page(page.read_text()).text.split())
+    assert 'At another scale the verdict is another on R1.adam' in words
+    assert 'At quick scale the claim is not reproduced; here, at full scale, it is reproduced.' in words
+    assert 'href="../quick/report.html#R1.adam"' in page.read_text()
 
 
 def test_each_figure_has_the_command_that_makes_it(built):

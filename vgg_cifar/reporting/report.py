@@ -33,7 +33,8 @@ def build(folder: StudyFolder, in_index: bool = False) -> Path:
     """
     folder.check_runs()
     judgements = [judge(folder, claim) for claim in folder.study.claims]
-    write_json(folder.path / 'claims.json', _claims(folder, judgements))
+    changes = _changes(folder, judgements)
+    write_json(folder.path / 'claims.json', _claims(folder, judgements, changes))
     asked = {figure.id for figure in folder.shown_figures}
     shown_here = [each for each in judgements if not each.claim.figures or asked & {*each.claim.figures}]
     sections = _sections(folder, judgements)
@@ -42,12 +43,12 @@ def build(folder: StudyFolder, in_index: bool = False) -> Path:
         'study': folder.study,
         'caption': folder.caption(),
         'judgements': shown_here,
+        'changes': changes,
         'left_out': len(judgements) - len(shown_here),
         'called': {figure.id: figure.called or figure.id for figure in folder.study.figures},
         'counts': counts(shown_here),
-        'central': counts([each for each in shown_here if each.claim.id in folder.study.central]),
+        'in_short': _in_short(folder, shown_here, sections, changes),
         'sections': sections,
-        'predicted': [each for section in sections for each in section['predicted']],
         'elsewhere': [each for each in judgements if not each.claim.figures],
         'rule': verdicts.RULE,
         'multiple': verdicts.MULTIPLE,
@@ -67,7 +68,21 @@ def counts(judgements: list[Judgement]) -> dict[Verdict, int]:
     return {verdict: sum(each.verdict is verdict for each in judgements) for verdict in Verdict}
 
 
-def _claims(folder: StudyFolder, judgements: list[Judgement]) -> dict[str, Any]:
+def _changes(folder: StudyFolder, judgements: list[Judgement]) -> dict[str, list[dict[str, str]]]:
+    """Return, by claim, the verdicts that are others at the other scales beside this folder."""
+    changes: dict[str, list[dict[str, str]]] = {}
+    for other in folder.at_other_scales():
+        for here in judgements:
+            there = judge(other, here.claim).verdict
+            if there is not here.verdict and Verdict.NOT_RUN not in (there, here.verdict):
+                change = {'scale': other.scale, 'verdict': there.value, 'folder': other.path.name}
+                changes.setdefault(here.claim.id, []).append(change)
+    return changes
+
+
+def _claims(
+    folder: StudyFolder, judgements: list[Judgement], changes: Mapping[str, list[dict[str, str]]]
+) -> dict[str, Any]:
     return {
         'study': folder.study.id,
         'title': folder.title,
@@ -79,7 +94,12 @@ def _claims(folder: StudyFolder, judgements: list[Judgement]) -> dict[str, Any]:
         'rule': verdicts.RULE,
         'multiple_comparisons': verdicts.MULTIPLE,
         'central': list(folder.study.central),
-        'claims': [verdicts.to_json(each) for each in judgements],
+        'claims': [
+            verdicts.to_json(each) | {'at_other_scales': changes[each.claim.id]}
+            if each.claim.id in changes
+            else verdicts.to_json(each)
+            for each in judgements
+        ],
     }
 
 
@@ -153,24 +173,53 @@ def command(folder: StudyFolder, figure: Figure) -> str:
     return shlex.join(words)
 
 
-def _scale(folder: StudyFolder) -> dict[str, Any]:
+def _in_short(
+    folder: StudyFolder,
+    judgements: list[Judgement],
+    sections: Sequence[Mapping[str, Any]],
+    changes: Mapping[str, Any],
+) -> str:
+    """Sum the page up in a few sentences."""
+    central = counts([each for each in judgements if each.claim.id in folder.study.central])
+    sentences = [f'{len(judgements)} claims: {wording.counted(counts(judgements))}']
+    if any(central.values()):
+        sentences[0] += f'; among the central ones {wording.counted(central)}'
+    report, here = folder.study.base, folder.shared
+    images = folder.training_images(here)
+    share = images * here.epochs / (folder.study.images.training * report.epochs)
+    epochs = f'{here.epochs} epoch{"s" * (here.epochs != 1)}'
+    much = f'{100 * share:.2g} % of what' if share < 0.995 else 'as much as' if share < 1.005 else 'more than'
+    early = ': the verdicts are about the beginning of training' if share < 0.2 else ''
+    sentences.append(
+        f'A run here sees {images:,} training images for {epochs}, {much} a run of the report sees{early}'
+    )
+    sentences.append(f'Each variant has {folder.seeds} run{"s" * (folder.seeds != 1)}')
+    predicted = [each for section in sections for each in section['predicted']]
+    if predicted:
+        inside = sum(predicted) or 'none'
+        sentences.append(
+            f'Of {len(predicted)} numbers that the report gives, {inside} lie inside the 95 % prediction '
+            'interval of the runs here'
+        )
+    changed = [each.claim.id for each in judgements if each.claim.id in changes]
+    if changed:
+        sentences.append(f'At another scale the verdict is another on {wording.listed(changed)}')
+    return '. '.join(sentences) + '.'
+
+
+def _scale(folder: StudyFolder) -> list[tuple[str, ...]]:
     """Return how much of the report's work a run does, as rows (what, in the report, here)."""
     report, here = folder.study.base, folder.shared
     images = folder.study.images.training, folder.training_images(here)
     seen = [count * settings.epochs for count, settings in zip(images, (report, here), strict=True)]
     steps = [count / settings.batch_size for count, settings in zip(seen, (report, here), strict=True)]
-    return {
-        'rows': [
-            ('training images', *(f'{count:,}' for count in images)),
-            ('epochs', f'{report.epochs:,}', f'{here.epochs:,}'),
-            ('images in a batch', f'{report.batch_size:,}', f'{here.batch_size:,}'),
-            ('training steps', *(f'{count:,.0f}' for count in steps)),
-            ('images seen in training', *(f'{count:,}' for count in seen)),
-        ],
-        'images': images[1],
-        'epochs': here.epochs,
-        'share': 100 * seen[1] / seen[0],
-    }
+    return [
+        ('training images', *(f'{count:,}' for count in images)),
+        ('epochs', f'{report.epochs:,}', f'{here.epochs:,}'),
+        ('images in a batch', f'{report.batch_size:,}', f'{here.batch_size:,}'),
+        ('training steps', *(f'{count:,.0f}' for count in steps)),
+        ('images seen in training', *(f'{count:,}' for count in seen)),
+    ]
 
 
 def _settings(folder: StudyFolder) -> list[tuple[str, str, str]]:

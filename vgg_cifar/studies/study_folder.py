@@ -1,5 +1,6 @@
 """A study's folder: study.json says what it holds; runs/ID/ are the runs, timings/ID.json the timings."""
 
+import contextlib
 import dataclasses
 import functools
 from collections.abc import Iterable
@@ -149,6 +150,20 @@ class StudyFolder:
             if name not in known:
                 raise InputError(f'{path}: {shown(name)} is not a claim of {self.study.id}; {advice}')
         return {name: content.text(name) for name in content}
+
+    def at_other_scales(self) -> list['StudyFolder']:
+        """Return the folders beside this one that hold the same study of the same images at another scale.
+
+        Smoke scale decides nothing, and what cannot be read is its own page's to complain about.
+        """
+        found = []
+        for index in sorted(self.path.resolve().parent.glob(f'*/{INDEX}')):
+            with contextlib.suppress(InputError):
+                other = StudyFolder.open(index.parent)
+                alike = other.study is self.study and other.data['fingerprint'] == self.data['fingerprint']
+                if alike and other.scale not in ('smoke', self.scale):
+                    found.append(other)
+        return found
 
     def run_folder(self, run_id: str) -> RunFolder:
         """Return the folder of a run."""
