@@ -61,8 +61,9 @@ def convolution(
     x: chainer.Variable,
     slope: float = 0.0,
     shortcut: chainer.Variable | None = None,
+    relu: bool = True,
 ) -> chainer.Variable:
-    """Return relu(bn(conv(x)) + shortcut), or less: all but the convolution and the ReLU may be left out.
+    """Return relu(bn(conv(x)) + shortcut), or less: all but the convolution may be left out.
 
     Args:
         conv: the convolution.
@@ -70,6 +71,7 @@ def convolution(
         x: (N, C, H, W).
         slope: of the ReLU below zero; a leaky ReLU has one.
         shortcut: (N, out, H', W'), added before the ReLU.
+        relu: whether there is one; a max pooling that follows can do it on fewer pixels.
 
     Returns:
         chainer.Variable: (N, out, H', W').
@@ -80,6 +82,7 @@ def convolution(
     folds = not chainer.config.enable_backprop and not (bn is not None and chainer.config.train)
     # Who watches functions is to see them one by one.
     watched = folds and bool(chainer.get_function_hooks())
+    slope = slope if relu else 1.0
     if not taken or not plain or watched or chainer.config.in_recomputing:
         h = conv(_float32(x))
         return _rectified(h if bn is None else bn(h), slope, shortcut)
@@ -99,16 +102,23 @@ def convolution(
         h = _normalised(bn, h, at_once)
         if at_once:
             return h
+    if slope == 1 and shortcut is None:
+        return h
     return nodes.ReLU(slope).apply((h,) if shortcut is None else (h, shortcut))[0]
 
 
 def max_pooling(
-    x: chainer.Variable, size: int = 2, stride: int | None = None, pad: int = 0
+    x: chainer.Variable, size: int = 2, stride: int | None = None, pad: int = 0, relu: bool = False
 ) -> chainer.Variable:
-    """Return the maxima of square windows; a window that the image does not fill is left out."""
+    """Return the maxima of square windows; a window that the image does not fill is left out.
+
+    With `relu`, what is negative of them becomes 0: the same as a ReLU before, which has more to do, where
+    every window holds a pixel.
+    """
     if not _takes(x):
-        return F.max_pooling_2d(x, size, stride, pad, cover_all=False)
-    return _pool('max', x, size, stride, pad)
+        y = F.max_pooling_2d(x, size, stride, pad, cover_all=False)
+        return F.relu(y) if relu else y
+    return _pool('max', x, size, stride, pad, relu)
 
 
 def average_pooling(
@@ -244,6 +254,8 @@ def _rectified(h: chainer.Variable, slope: float, shortcut: chainer.Variable | N
     """Do the rest of `convolution` by Chainer's own functions."""
     if shortcut is not None:
         h = h + _float32(shortcut)
+    if slope == 1:
+        return h
     return F.leaky_relu(h, slope) if slope else F.relu(h)
 
 
@@ -256,11 +268,16 @@ def _float32(x: chainer.Variable) -> chainer.Variable:
 
 
 def _pool(
-    kind: str, x: chainer.Variable, size: int | tuple[int, int], stride: int | None, pad: int
+    kind: str,
+    x: chainer.Variable,
+    size: int | tuple[int, int],
+    stride: int | None,
+    pad: int,
+    relu: bool = False,
 ) -> chainer.Variable:
     from vgg_cifar.accelerators.onednn import nodes
     from vgg_cifar.accelerators.onednn.convolution import pair
 
     source = x.creator_node if isinstance(x, chainer.Variable) else None
     steps = size if stride is None else stride
-    return nodes.Pooling(kind, pair(size), pair(steps), pair(pad), source).apply((x,))[0]
+    return nodes.Pooling(kind, pair(size), pair(steps), pair(pad), source, relu).apply((x,))[0]

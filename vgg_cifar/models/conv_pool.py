@@ -72,7 +72,11 @@ class ConvPool(chainer.Chain):
 
     def forward(self, x: chainer.Variable) -> chainer.Variable:
         """Class scores (N, n_classes), float32, of images (N, C, H, W), before the softmax."""
-        return layers.linear(self.fc, self.layers(x)[-1])
+        h = x
+        for layer, (pool, stride) in enumerate(self._pools, start=1):
+            h = layers.convolution(self[f'conv{layer}'], None, h, relu=False)
+            h = layers.max_pooling(h, pool, stride, relu=True)
+        return layers.linear(self.fc, h)
 
     def layers(self, x: chainer.Variable) -> list[chainer.Variable]:
         """Return what each convolution (with its ReLU) and each pooling makes of the images, in turn."""

@@ -67,10 +67,11 @@ class ReductionCNN(chainer.Chain):
         """Class scores (N, n_classes), float32, of images (N, C, H, W), before the softmax."""
         h = x
         for layer in range(1, LAYERS + 1):
-            h = layers.convolution(self[f'conv{layer}'], None, h)
-            if self.reduction == 'max_pooling':
-                # A ReLU behind it, which the report has, would change nothing: nothing is below 0.
-                h = layers.max_pooling(h, 2, pad=1)
+            pools = self.reduction == 'max_pooling'
+            h = layers.convolution(self[f'conv{layer}'], None, h, relu=not pools)
+            if pools:
+                # The report has one ReLU before and one behind: the one behind does for both.
+                h = layers.max_pooling(h, 2, pad=1, relu=True)
             else:
                 h = layers.convolution(self[f'reduce{layer}'], None, h)
         return layers.linear(self.fc, adaptive_average_pooling(h))

@@ -119,6 +119,17 @@ def _sum(size: int, types: tuple[Type, Type], slope: float) -> Primitive:
     )
 
 
+def add(x: numpy.ndarray, y: numpy.ndarray, in_place: bool = False) -> numpy.ndarray:
+    """Return x + y, both of one shape and float32 or bfloat16; `in_place` lets it overwrite x."""
+    x = dense(x)
+    y = like(y, x)
+    total = x if in_place else empty_like(x)
+    if x.size < SMALL:
+        return numpy.add(x, y, out=total)
+    _sum(x.size, (type_of(x.dtype), type_of(y.dtype)), 0)(address(x), address(y), address(total))
+    return total
+
+
 def relu(x: numpy.ndarray, slope: float = 0, shortcut: numpy.ndarray | None = None) -> numpy.ndarray:
     """Return x, or x + shortcut, where that is positive, slope times it elsewhere; NaN stays NaN."""
     x = dense(x)

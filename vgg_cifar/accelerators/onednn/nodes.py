@@ -217,10 +217,14 @@ class Pooling(Node):
         size, stride, pad: pairs (rows, columns).
         source: what has made the input, where that is known: it may know that there is neither an infinity
             nor NaN in it.
+        relu: whether a ReLU follows the maxima.
     """
 
-    def __init__(self, kind: str, size: Pair, stride: Pair, pad: Pair, source: Any = None) -> None:
-        self.kind, self.size, self.stride, self.pad, self.source = kind, size, stride, pad, source
+    def __init__(
+        self, kind: str, size: Pair, stride: Pair, pad: Pair, source: Any = None, relu: bool = False
+    ) -> None:
+        self.kind, self.size, self.stride, self.pad = kind, size, stride, pad
+        self.source, self.relu = source, relu
 
     def output(self, x: Array) -> Array:
         """Return y for x (N, C, H, W)."""
@@ -228,15 +232,19 @@ class Pooling(Node):
         # Asked each time: the answer is another in each step.
         self.finite = getattr(self.source, 'finite', False)
         if self.kind == 'average':
-            self.kept = x.shape, windows, None
+            self.kept = x.shape, windows, None, None
             return pooling.average_forward(x, y_shape, windows)
         y, positions = pooling.max_forward(x, y_shape, windows, self.finite)
-        self.kept = x.shape, windows, positions
+        if self.relu:
+            y = elementwise.relu(y)
+        self.kept = x.shape, windows, positions, y if self.relu else None
         return y
 
     def gradients(self, wanted: Sequence[int], gy: Array) -> Sequence[Array]:
         """Return the gradients; see Node."""
-        x_shape, windows, positions = self.kept
+        x_shape, windows, positions, y = self.kept
+        if y is not None:
+            gy = elementwise.relu_backward(y, gy)
         if self.kind == 'average':
             return (pooling.average_backward(gy, x_shape, windows),)
         return (pooling.max_backward(gy, positions, x_shape, windows),)
@@ -245,7 +253,8 @@ class Pooling(Node):
         """Return the output by Chainer's own function."""
         if self.kind == 'average':
             return F.average_pooling_2d(*inputs, self.size, self.stride, self.pad)
-        return F.max_pooling_2d(*inputs, self.size, self.stride, self.pad, cover_all=False)
+        y = F.max_pooling_2d(*inputs, self.size, self.stride, self.pad, cover_all=False)
+        return F.relu(y) if self.relu else y
 
 
 class Linear(Node):

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import chainer
 import numpy
 
+from vgg_cifar.accelerators.onednn import elementwise
 from vgg_cifar.accelerators.onednn.nodes import CrossEntropy, Node
 
 Array = numpy.ndarray
@@ -121,11 +122,8 @@ class Recording:
                 before = gradients[inputs[i]]
                 if before is None:
                     gradients[inputs[i]] = gradient
-                elif node.fresh:
-                    gradient += before
-                    gradients[inputs[i]] = gradient
                 else:
-                    gradients[inputs[i]] = before + gradient
+                    gradients[inputs[i]] = elementwise.add(gradient, before, in_place=node.fresh)
         return loss, self._loss.accuracy, gradients[: self._n_parameters]
 
 
