@@ -17,7 +17,7 @@ from vgg_cifar.errors import InputError
 from vgg_cifar.foreign_text import drawn, shown
 from vgg_cifar.json_file import Record
 from vgg_cifar.reporting import verdicts
-from vgg_cifar.reporting.canvas import Drawing, Panel, compose, inline, inline_key, line_style, save, styled
+from vgg_cifar.reporting.canvas import Drawing, Panel, line_style, pictured, styled
 from vgg_cifar.reporting.pages import render
 from vgg_cifar.reporting.report import INDEX_PAGE, counts
 from vgg_cifar.reporting.verdicts import Judgement, Measured
@@ -138,16 +138,7 @@ def _picture(folder: Path, ranges: Ranges, costs: Costs, backward: bool, caption
     with styled():
         drawing = _drawing(ranges, costs, backward)
         title = f'A convolution {way}, around {ranges.base.label}, float32\n{drawn(caption, 200)}'
-        save(compose(drawing, title), folder / 'figures', name)
-        return {
-            'way': way,
-            'panels': [inline(panel, f'{name}-{number}') for number, panel in enumerate(drawing.panels)],
-            'keys': [
-                (inline_key(style, f'{name}-key-{number}'), label)
-                for number, (label, style) in enumerate(drawing.keys.items())
-            ],
-            'note': drawing.note,
-        }
+        return {'way': way, **pictured(drawing, title, folder / 'figures', name)}
 
 
 def _drawing(ranges: Ranges, costs: Costs, backward: bool) -> Drawing:

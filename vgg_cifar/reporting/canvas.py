@@ -125,6 +125,17 @@ def save(canvas: Canvas, folder: Path, name: str) -> Path:
     return path
 
 
+def pictured(drawing: Drawing, title: str, folder: Path, name: str) -> dict[str, Any]:
+    """Save a drawing as NAME.png and NAME.svg in `folder`; return what a page shows of it."""
+    save(compose(drawing, title), folder, name)
+    keys = enumerate(drawing.keys.items())
+    return {
+        'panels': [inline(panel, f'{name}-{number}') for number, panel in enumerate(drawing.panels)],
+        'keys': [(inline_key(style, f'{name}-key-{number}'), label) for number, (label, style) in keys],
+        'note': drawing.note,
+    }
+
+
 def inline(panel: Panel, prefix: str) -> str:
     """Return a panel as SVG to stand in a page: of the page's colours, with ids that start with `prefix`."""
     canvas = Canvas(figsize=(panel.width, panel.height), layout='constrained')

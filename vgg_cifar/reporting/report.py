@@ -9,7 +9,7 @@ from typing import Any
 from vgg_cifar.atomic import write_json
 from vgg_cifar.foreign_text import drawn, shown
 from vgg_cifar.reporting import figures, tables, verdicts, wording
-from vgg_cifar.reporting.canvas import compose, inline, inline_key, save, styled
+from vgg_cifar.reporting.canvas import pictured, styled
 from vgg_cifar.reporting.pages import render
 from vgg_cifar.reporting.verdicts import Judgement, Verdict, judge
 from vgg_cifar.studies.study import Figure
@@ -151,15 +151,7 @@ def picture(folder: StudyFolder, figure: Figure) -> dict[str, Any] | None:
             # As an image, in which no script runs: the file may come from anyone.
             return {'image': base64.b64encode(before.read_bytes()).decode()}
         title = f'{figure.name}: {figure.title}\n{drawn(folder.caption(figure), 200)}'
-        save(compose(drawing, title), folder.path / 'figures', name)
-        return {
-            'panels': [inline(panel, f'{name}-{number}') for number, panel in enumerate(drawing.panels)],
-            'keys': [
-                (inline_key(style, f'{name}-key-{number}'), label)
-                for number, (label, style) in enumerate(drawing.keys.items())
-            ],
-            'note': drawing.note,
-        }
+        return pictured(drawing, title, folder.path / 'figures', name)
 
 
 def command(folder: StudyFolder, figure: Figure) -> str:
