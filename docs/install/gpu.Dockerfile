@@ -5,8 +5,8 @@ FROM python:3.12-slim
 COPY . /src
 ENV PIP_CONSTRAINT=/src/constraints.txt PIP_BUILD_CONSTRAINT=/src/constraints.txt
 RUN pip install --no-cache-dir "/src[gpu,export,distributed]" && rm -r /src
-RUN useradd --create-home user && mkdir /here && chown user /here
-USER user
+RUN useradd --create-home --uid 1000 user && mkdir /here && chown user /here
+USER 1000
 WORKDIR /here
 ENTRYPOINT ["vgg-cifar"]
 CMD ["doctor"]
