@@ -237,16 +237,20 @@ ERRORS = (
         'normalization',
     ),
     Error(
-        'dropout: ratio not set', 'noise.py', 'get_handle(), dropout_ratio)', 'get_handle(), 0.0)', 'dropout'
+        'dropout: ratio not set',
+        'dropout.py',
+        'get_handle(), dropout_ratio)',
+        'get_handle(), 0.0)',
+        'dropout',
     ),
     Error(
         'dropout: generators begun anew',
-        'noise.py',
+        'dropout.py',
         'RestoreDropoutDescriptor',
         'SetDropoutDescriptor',
         'dropout',
     ),
-    Error('dropout: seed forgotten', 'noise.py', 'self._seed = int(seed)', 'self._seed = 0', 'dropout'),
+    Error('dropout: seed forgotten', 'dropout.py', 'self._seed = int(seed)', 'self._seed = 0', 'dropout'),
     Error(
         'one length for all sequences',
         'recurrent.py',

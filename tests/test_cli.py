@@ -5,9 +5,7 @@ import re
 import pytest
 from processes import ROOT, python
 
-import vgg_cifar
-from vgg_cifar.cli import VERBS, main
-from vgg_cifar.errors import InputError
+from vgg_cifar.cli import VERBS
 
 
 def test_help_names_the_verbs():
@@ -33,17 +31,10 @@ def test_bad_usage(arguments):
     assert 'Traceback' not in result.stderr
 
 
-@pytest.mark.parametrize('words', [['--debug', 'export'], ['export', '--debug']], ids=' '.join)
-def test_debug_before_and_behind_the_verb_keeps_the_traceback(words):
-    with pytest.raises(InputError):
-        main([*words, 'nothing', 'x.onnx'])
-
-
-def test_version(capsys):
-    with pytest.raises(SystemExit) as end:
-        main(['--version'])
-    assert end.value.code == 0
-    assert capsys.readouterr().out == f'vgg-cifar {vgg_cifar.__version__}\n'
+def test_debug_keeps_the_traceback():
+    result = python('-m', 'vgg_cifar', '--debug', 'run', 'no_such_script.py')
+    assert result.returncode == 1
+    assert 'InputError: no_such_script.py' in result.stderr
 
 
 @pytest.mark.parametrize(

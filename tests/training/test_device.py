@@ -8,7 +8,7 @@ import chainer
 import pytest
 from chainer.backends import cuda
 
-from vgg_cifar.accelerators import cudnn
+from vgg_cifar.accelerators import cudnn, layers
 from vgg_cifar.accelerators.cudnn import library
 from vgg_cifar.commands import doctor
 from vgg_cifar.errors import InputError
@@ -19,7 +19,7 @@ from vgg_cifar.training.device import get_device
 def stack(monkeypatch):
     """Return a function that has Chainer find so much of a GPU's software, and a GPU or none."""
 
-    def put(*, cupy=True, libraries=True, card=True, dnn=True):
+    def put(*, cupy=True, libraries=True, card=True, dnn=True, graphs=True):
         module = types.ModuleType('cupy')
         module.__spec__ = importlib.machinery.ModuleSpec('cupy', None)
         module.__version__ = '14.2.0'
@@ -35,6 +35,7 @@ def stack(monkeypatch):
         monkeypatch.setattr(cuda, 'available', cupy and libraries)
         monkeypatch.setattr(cuda, '_resolution_error', ImportError('no libcublas.so\nat all'), raising=False)
         monkeypatch.setattr(cuda, 'cudnn_enabled', dnn)
+        monkeypatch.setattr(cudnn, 'live', lambda: dnn and graphs)
         monkeypatch.setattr(cuda, 'libcudnn', types.SimpleNamespace(getVersion=lambda: 91900), raising=False)
         monkeypatch.setattr(cuda, 'cudnn', types.SimpleNamespace(__file__=None), raising=False)
         missing = library.Unavailable('no libcudnn.so.9 (pip install nvidia-cudnn-cu13)')
@@ -47,7 +48,7 @@ def stack(monkeypatch):
 
 
 MISSING = [
-    ({'cupy': False}, 'CuPy is not installed: pip install ".[gpu]"'),
+    ({'cupy': False}, 'CuPy is not installed: pip install "vgg-cifar[gpu]"'),
     ({'libraries': False}, "CuPy is installed, but not CUDA's libraries (no libcublas.so): pip install"),
     ({'card': False}, 'CuPy 14.2.0 finds no GPU here, or no driver for one'),
 ]
@@ -81,6 +82,21 @@ def test_all_is_live(stack):
         'NVIDIA H100, CuPy 14.2.0',
         "cuDNN: live, version 9.19.0, CuPy's own",
     ]
+
+
+def test_cudnn_without_its_graphs(stack):
+    stack(graphs=False)
+    *_, dnn = doctor._gpu()
+    assert dnn.state == "cuDNN: live, version 9.19.0, CuPy's own, without its graphs"
+    assert dnn.advice == 'pip install "vgg-cifar[gpu]"'
+    with pytest.raises(InputError, match=r'compute is tf32, which needs cuDNN and its graphs'):
+        layers.check_compute('tf32', types.SimpleNamespace(xp=None))
+
+
+def test_what_is_computed_in_on_a_cpu():
+    for compute in ('tf32', 'float16'):
+        with pytest.raises(InputError, match='which is for GPUs; a CPU has float32 and bfloat16'):
+            layers.check_compute(compute)
 
 
 def test_the_cpu_asks_for_nothing(stack):

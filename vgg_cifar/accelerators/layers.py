@@ -9,10 +9,12 @@ A network calls these with its links, and knows nothing of accelerators::
 
 With `using_compute('bfloat16')`, convolutions and linear layers multiply bfloat16 and add up float32, and
 what lies between convolutions is bfloat16; parameters, statistics and what linear layers return stay float32.
+'float16' likewise, on GPUs; 'tf32' lets a GPU round the factors of float32 products to 11 bits.
 """
 
 import contextlib
-from collections.abc import Iterator
+import importlib
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import chainer
@@ -20,17 +22,24 @@ import chainer.functions as F
 import chainer.links as L
 import numpy
 
-from vgg_cifar.accelerators import onednn
+from vgg_cifar.accelerators import cudnn, onednn
 from vgg_cifar.errors import InputError
 
-COMPUTE = ('float32', 'bfloat16')
+Array = (numpy.ndarray, chainer.backends.cuda.ndarray)
+
+COMPUTE = ('float32', 'tf32', 'float16', 'bfloat16')
 
 
-def check_compute(compute: str) -> None:
-    """Raise InputError unless convolutions can be computed in this type on this machine's CPU."""
+def check_compute(compute: str, device: Any = None) -> None:
+    """Raise InputError unless convolutions can be computed in this type on a device, by default the CPU."""
     if compute not in COMPUTE:
         raise InputError(f'compute is {compute!r}; expected one of {", ".join(COMPUTE)}')
-    if compute == 'bfloat16':
+    if device is not None and device.xp is not numpy:
+        if compute != 'float32' and not cudnn.live():
+            raise InputError(f'compute is {compute}, which needs cuDNN and its graphs; {cudnn.status()}')
+    elif compute in ('tf32', 'float16'):
+        raise InputError(f'compute is {compute}, which is for GPUs; a CPU has float32 and bfloat16')
+    elif compute == 'bfloat16':
         from vgg_cifar.accelerators.onednn import library
 
         if not onednn.live():
@@ -43,14 +52,14 @@ def check_compute(compute: str) -> None:
 
 
 @contextlib.contextmanager
-def using_compute(compute: str) -> Iterator[None]:
-    """Compute in 'float32' or 'bfloat16' within this, in this thread.
+def using_compute(compute: str, device: Any = None) -> Iterator[None]:
+    """Compute in one of `COMPUTE` within this, in this thread, on a device, by default the CPU.
 
     Raises:
-        InputError: the CPU cannot, or there is no such type.
+        InputError: the device cannot, or there is no such type.
 
     """
-    check_compute(compute)
+    check_compute(compute, device)
     with chainer.using_config('compute', compute):
         yield
 
@@ -78,7 +87,8 @@ def convolution(
 
     """
     plain = _plain(conv, L.Convolution2D) and (bn is None or _plain_normalisation(bn))
-    taken = _takes(x) and (shortcut is None or _takes(shortcut))
+    accelerator = _taking(x)
+    taken = accelerator is not None and (shortcut is None or _taking(shortcut) is accelerator)
     folds = not chainer.config.enable_backprop and not (bn is not None and chainer.config.train)
     # Who watches functions is to see them one by one.
     watched = folds and bool(chainer.get_function_hooks())
@@ -86,20 +96,23 @@ def convolution(
     if not taken or not plain or watched or chainer.config.in_recomputing:
         h = conv(_float32(x))
         return _rectified(h if bn is None else bn(h), slope, shortcut)
-    from vgg_cifar.accelerators.onednn import folding, nodes
     from vgg_cifar.accelerators.onednn.convolution import pair
 
+    nodes: Any = accelerator.nodes
     if folds:
         added = None if shortcut is None else chainer.as_variable(shortcut).array
-        return folding.rectified_convolution(conv, bn, chainer.as_variable(x).array, _dtype(), slope, added)
+        image = chainer.as_variable(x).array
+        return accelerator.folding.rectified_convolution(conv, bn, image, _dtype(), slope, added)
     convolve = nodes.Convolution(pair(conv.stride), pair(conv.pad), pair(conv.dilate), conv.groups, _dtype())
-    parameters = [conv.W] if conv.b is None else [conv.W, conv.b]
-    (h,) = convolve.apply((x, *parameters))
+    bias = [] if conv.b is None else [conv.b]
+    # Normalisation takes a bias away again; a GPU does not add it first.
+    later = bias if accelerator is cudnn and bn is not None and chainer.config.train else []
+    (h,) = convolve.apply((x, conv.W, *([] if later else bias)))
     if bn is not None and not chainer.config.train:
         return _rectified(bn(h), slope, shortcut)
     at_once = slope == 0 and shortcut is None
     if bn is not None:
-        h = _normalised(bn, h, at_once)
+        h = _normalised(accelerator, bn, h, at_once, later)
         if at_once:
             return h
     if slope == 1 and shortcut is None:
@@ -115,19 +128,19 @@ def max_pooling(
     With `relu`, what is negative of them becomes 0: the same as a ReLU before, which has more to do, where
     every window holds a pixel.
     """
-    if not _takes(x):
+    if (accelerator := _taking(x)) is None:
         y = F.max_pooling_2d(x, size, stride, pad, cover_all=False)
         return F.relu(y) if relu else y
-    return _pool('max', x, size, stride, pad, relu)
+    return _pool(accelerator, 'max', x, size, stride, pad, relu)
 
 
 def average_pooling(
     x: chainer.Variable, size: int | tuple[int, int] = 2, stride: int | None = None, pad: int = 0
 ) -> chainer.Variable:
     """Return the means of windows of `size`, the padding counted as zeros."""
-    if not _takes(x):
+    if (accelerator := _taking(x)) is None:
         return F.average_pooling_2d(x, size, stride, pad)
-    return _pool('average', x, size, stride, pad)
+    return _pool(accelerator, 'average', x, size, stride, pad)
 
 
 def dropout(x: chainer.Variable, ratio: float) -> chainer.Variable:
@@ -139,12 +152,10 @@ def dropout(x: chainer.Variable, ratio: float) -> chainer.Variable:
         raise ValueError(f'ratio is {ratio}; expected 0 to below 1')
     if ratio == 0:
         return chainer.as_variable(x)
-    if not _takes(x):
+    if (accelerator := _taking(x)) is None:
         with chainer.using_config('train', True):
             return F.dropout(x, ratio)
-    from vgg_cifar.accelerators.onednn import nodes
-
-    return nodes.Dropout(ratio).apply((x,))[0]
+    return accelerator.nodes.Dropout(ratio).apply((x,))[0]
 
 
 def linear(
@@ -162,20 +173,19 @@ def linear(
         chainer.Variable: float32 (N, out).
 
     """
-    if not _takes(x) or not _plain(link, L.Linear):
+    accelerator = _taking(x)
+    if accelerator is None or not _plain(link, L.Linear):
         h = link(_float32(x))
         h = h if bn is None else bn(h)
         return F.relu(h) if relu else h
-    from vgg_cifar.accelerators.onednn import nodes
-
     parameters = [link.W] if link.b is None else [link.W, link.b]
-    (h,) = nodes.Linear(_dtype(), relu and bn is None).apply((x, *parameters))
+    (h,) = accelerator.nodes.Linear(_dtype(), relu and bn is None).apply((x, *parameters))
     if bn is None:
         return h
     if not chainer.config.train or not _plain_normalisation(bn):
         h = bn(h)
         return F.relu(h) if relu else h
-    return _normalised(bn, h, relu)
+    return _normalised(accelerator, bn, h, relu)
 
 
 def classification(
@@ -188,21 +198,26 @@ def classification(
         labels: (N,), integers from 0.
 
     """
-    if not _takes(scores):
+    if (accelerator := _taking(scores)) is None:
         return F.softmax_cross_entropy(scores, labels), F.accuracy(scores, labels)
-    from vgg_cifar.accelerators.onednn import nodes
-
-    node = nodes.CrossEntropy()
+    node = accelerator.nodes.CrossEntropy()
     (loss,) = node.apply((scores, labels))
     return loss, chainer.as_variable(node.accuracy)
 
 
-def _takes(x: Any) -> bool:
-    """Whether the accelerator computes functions of x here."""
+def _taking(x: Any) -> Any:
+    """Return the accelerator (a package with `nodes` and `folding`) that computes functions of x, or None."""
     array = x.array if isinstance(x, chainer.Variable) else x
-    if not isinstance(array, numpy.ndarray) or array.size == 0 or not onednn.live():
-        return False
-    return array.dtype == numpy.float32 or array.dtype.name == 'bfloat16'
+    on_cpu = isinstance(array, numpy.ndarray)
+    accelerator = onednn if on_cpu else cudnn
+    types = ('float32', 'bfloat16') if on_cpu else ('float32', 'float16', 'bfloat16')
+    if not isinstance(array, Array) or array.size == 0 or array.dtype.name not in types:
+        return None
+    if not accelerator.live():
+        return None
+    importlib.import_module(f'{accelerator.__name__}.folding')
+    importlib.import_module(f'{accelerator.__name__}.nodes')
+    return accelerator
 
 
 def _plain(link: Any, kind: type) -> bool:
@@ -211,7 +226,7 @@ def _plain(link: Any, kind: type) -> bool:
     is_kind = type(link) is kind
     if not is_kind or link.W.array is None or _hooked(link):
         return False
-    return all(isinstance(p.array, numpy.ndarray) and p.dtype == numpy.float32 for p in link.params())
+    return all(isinstance(p.array, Array) and p.dtype == numpy.float32 for p in link.params())
 
 
 def _hooked(link: chainer.Link) -> bool:
@@ -224,27 +239,27 @@ def _plain_normalisation(bn: L.BatchNormalization) -> bool:
         return False
     vectors = (getattr(bn.gamma, 'array', None), getattr(bn.beta, 'array', None), bn.avg_mean, bn.avg_var)
     return all(
-        isinstance(values, numpy.ndarray) and values.dtype == numpy.float32 and values.ndim == 1
-        for values in vectors
+        isinstance(values, Array) and values.dtype == numpy.float32 and values.ndim == 1 for values in vectors
     )
 
 
-def _normalised(bn: L.BatchNormalization, h: chainer.Variable, relu: bool) -> chainer.Variable:
-    """Return h normalised by the batch's statistics, perhaps rectified."""
-    from vgg_cifar.accelerators.onednn import nodes
-
-    mean: Any = bn.avg_mean
-    var: Any = bn.avg_var
-    normalise = nodes.BatchNormalization(bn.eps, mean, var, bn.decay, relu)
-    return normalise.apply((h, bn.gamma, bn.beta))[0]
+def _normalised(
+    accelerator: Any, bn: L.BatchNormalization, h: chainer.Variable, relu: bool, bias: Sequence[Any] = ()
+) -> chainer.Variable:
+    """Return h, of which a bias may have been left out, normalised by the batch's statistics."""
+    normalise = accelerator.nodes.BatchNormalization(bn.eps, bn.avg_mean, bn.avg_var, bn.decay, relu)
+    return normalise.apply((h, bn.gamma, bn.beta, *bias))[0]
 
 
 def _dtype() -> Any:
     """Return the type to multiply in: gradients through given statistics, a rare wish, are float32's."""
-    if getattr(chainer.config, 'compute', 'float32') == 'float32':
+    compute = getattr(chainer.config, 'compute', 'float32')
+    if compute in ('float32', 'tf32'):
         return numpy.float32
     if chainer.config.enable_backprop and not chainer.config.train:
         return numpy.float32
+    if compute == 'float16':
+        return numpy.float16
     import ml_dtypes
 
     return ml_dtypes.bfloat16
@@ -260,14 +275,14 @@ def _rectified(h: chainer.Variable, slope: float, shortcut: chainer.Variable | N
 
 
 def _float32(x: chainer.Variable) -> chainer.Variable:
-    if getattr(x.dtype, 'name', '') != 'bfloat16':
+    narrow = getattr(x.dtype, 'name', '') in ('float16', 'bfloat16')
+    if not narrow or (accelerator := _taking(x)) is None:
         return x
-    from vgg_cifar.accelerators.onednn import nodes
-
-    return nodes.Cast().apply((x,))[0]
+    return accelerator.nodes.Cast().apply((x,))[0]
 
 
 def _pool(
+    accelerator: Any,
     kind: str,
     x: chainer.Variable,
     size: int | tuple[int, int],
@@ -275,9 +290,9 @@ def _pool(
     pad: int,
     relu: bool = False,
 ) -> chainer.Variable:
-    from vgg_cifar.accelerators.onednn import nodes
     from vgg_cifar.accelerators.onednn.convolution import pair
 
     source = x.creator_node if isinstance(x, chainer.Variable) else None
     steps = size if stride is None else stride
-    return nodes.Pooling(kind, pair(size), pair(steps), pair(pad), source, relu).apply((x,))[0]
+    pool = accelerator.nodes.Pooling(kind, pair(size), pair(steps), pair(pad), source, relu)
+    return pool.apply((x,))[0]

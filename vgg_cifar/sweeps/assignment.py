@@ -9,13 +9,14 @@ from typing import Any
 
 import distributed
 
+from vgg_cifar.accelerators import layers
 from vgg_cifar.datasets.image_data import ImageData
 from vgg_cifar.errors import InputError, Interrupted
 from vgg_cifar.studies.study import Run
 from vgg_cifar.studies.study_folder import INDEX
 from vgg_cifar.sweeps.serial import ThisProcess, outcome_of
 from vgg_cifar.sweeps.sweep import Outcome
-from vgg_cifar.training.build import check_compute, load_data
+from vgg_cifar.training.build import load_data
 from vgg_cifar.training.device import get_device
 from vgg_cifar.training.settings import Settings
 from vgg_cifar.training.train import train
@@ -59,7 +60,7 @@ class Assignment:
             )
         if not (self.folder / INDEX).exists():
             raise InputError(f'{self.folder}: no {INDEX} here; the workers must share this folder')
-        check_compute(self.images.compute, get_device(self.device(worker)))
+        layers.check_compute(self.images.compute, get_device(self.device(worker)))
         self.data()
 
     def data(self) -> ImageData:

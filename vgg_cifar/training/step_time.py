@@ -50,7 +50,7 @@ def step_times(
 def _seconds(updater: StandardUpdater, compute: str, steps: int) -> float:
     _wait(updater.device)
     started = time.perf_counter()
-    with layers.using_compute(compute):
+    with layers.using_compute(compute, updater.device):
         for _ in range(steps):
             updater.update()
     _wait(updater.device)

@@ -22,7 +22,6 @@ from vgg_cifar.training.batches import Batches
 from vgg_cifar.training.build import (
     build_model,
     build_updater,
-    check_compute,
     choose,
     load_data,
     steps,
@@ -118,7 +117,7 @@ class Training:
                 return result
             self.start()
             with self.catching_signals():
-                with layers.using_compute(self.settings.compute):
+                with layers.using_compute(self.settings.compute, self.device):
                     self.trainer.run(show_loop_exception_msg=False)
                 if not self.ending.complete(self.trainer):
                     self.stop()
@@ -160,7 +159,7 @@ class Training:
         settings = self.settings
         self.data = load_data(settings) if self._data is None else self._data
         self.device = self.choose_device(self._device_name)
-        check_compute(settings.compute, self.device)
+        layers.check_compute(settings.compute, self.device)
         numpy.random.seed(settings.seed)
         self.chosen = choose(settings, self.data)
         if settings.log_steps is not None and settings.log_steps > (

@@ -127,6 +127,7 @@ METHODS = {
     # Indexing is not among these: by slices it is a matter of addresses, and stays CuPy's.
     **{name: _by_numpy(name) for name in ('sum', 'mean', 'max', 'dot')},
     **{f'__i{name}__': _in_place(f'__i{name}__') for name in BINARY},
+    '__array_ufunc__': lambda self, ufunc, method, *inputs: _wrapped(ufunc(*map(host, inputs))),
     'fill': lambda self, value: host(self).fill(value),
     'get': lambda self, *arguments, **named: host(self).copy(),
     'set': lambda self, values, *arguments: _set_item(self, Ellipsis, values),

@@ -435,7 +435,7 @@ def test_batch_normalization_by_given_statistics(emulation, flat, dtype, layout,
 
 
 def test_batch_normalization_with_channels_last(emulation):
-    from vgg_cifar.accelerators.cudnn import normalization
+    from vgg_cifar.accelerators.cudnn import normalisation
 
     x, gamma, beta, gy = (
         numbers(shape, k) for k, shape in enumerate([(3, 4, 2, 5), (4,), (4,), (3, 4, 2, 5)])
@@ -446,10 +446,10 @@ def test_batch_normalization_with_channels_last(emulation):
     wanted.backward()
     x_, gy_ = (device(numpy.ascontiguousarray(array.transpose(0, 2, 3, 1))) for array in (x, gy))
     gamma_, beta_, mean, var = device(gamma), device(beta), device(beta * 0), device(beta * 0)
-    reserve, y, mean, inv_std = normalization.batch_normalization_forward_training_ex(
+    reserve, y, mean, inv_std = normalisation.batch_normalization_forward_training_ex(
         x_, gamma_, beta_, mean, var, None, None, 2e-5, 0.9, True, 1, False, d_layout=1
     )
-    gradients = normalization.batch_normalization_backward(
+    gradients = normalisation.batch_normalization_backward(
         x_, gamma_, gy_, mean, inv_std, 2e-5, True, 1, False, d_layout=1, reserve_space=reserve
     )
     found = [host(y).transpose(0, 3, 1, 2), host(gradients[0]).transpose(0, 3, 1, 2)]
@@ -495,7 +495,7 @@ def test_dropout_drops_the_same_elements_forwards_and_backwards(emulation, shape
 
 
 def test_dropout_goes_on_where_it_is_and_begins_by_the_seed(emulation):
-    from vgg_cifar.accelerators.cudnn.noise import DropoutStates
+    from vgg_cifar.accelerators.cudnn.dropout import DropoutStates
 
     x = device(numpy.ones((8, 9), 'f'))
 

@@ -46,20 +46,27 @@ def enable() -> None:
     sys.meta_path.append(_Finder())
 
 
+def live() -> bool:
+    """Whether Chainer has cuDNN for GPUs, and our layers its graphs."""
+    from chainer.backends import cuda
+
+    return bool(cuda.cudnn_enabled) and importlib.util.find_spec('cudnn') is not None
+
+
 def obstacle() -> str:
     """Return '' where Chainer can compute on a GPU here, else in one line what is missing and how to get it.
 
     It tells apart: no CuPy; CuPy without CUDA's libraries; no GPU.
     """
     if importlib.util.find_spec('cupy') is None:
-        return 'CuPy is not installed: pip install ".[gpu]"'
+        return 'CuPy is not installed: pip install "vgg-cifar[gpu]"'
     from chainer.backends import cuda
 
     if not cuda.available:
         reason = str(getattr(cuda, '_resolution_error', '')).strip().partition('\n')[0]
         return (
             f"CuPy is installed, but not CUDA's libraries{reason and f' ({reason})'}: "
-            'pip install ".[gpu]", or "cupy-cuda12x[ctk]" for CUDA 12'
+            'pip install "vgg-cifar[gpu]", or "cupy-cuda12x[ctk]" for CUDA 12'
         )
     import cupy
 
@@ -75,7 +82,8 @@ def status() -> str:
     if cuda.cudnn_enabled:
         version = cuda.libcudnn.getVersion()
         by = '' if getattr(cuda.cudnn, '__file__', None) == STAND_INS['cupy.cudnn'] else ", CuPy's own"
-        return f'cuDNN: live, version {version // 10000}.{version // 100 % 100}.{version % 100}{by}'
+        live_as = f'cuDNN: live, version {version // 10000}.{version // 100 % 100}.{version % 100}{by}'
+        return live_as if live() else f'{live_as}, without its graphs (pip install "vgg-cifar[gpu]")'
     if switched_off():
         return f'cuDNN: off, switched off by {VARIABLE}={os.environ[VARIABLE]}'
     if os.environ.get('CHAINER_CUDNN', '1') == '0':

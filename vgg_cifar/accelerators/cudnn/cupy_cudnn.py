@@ -20,12 +20,12 @@ from vgg_cifar.accelerators.cudnn.convolution import (
     convolution_forward,
 )
 from vgg_cifar.accelerators.cudnn.descriptors import Descriptor
+from vgg_cifar.accelerators.cudnn.dropout import DropoutStates
 from vgg_cifar.accelerators.cudnn.handles import (
     get_handle,
     get_max_workspace_size,
     set_max_workspace_size,
 )
-from vgg_cifar.accelerators.cudnn.noise import DropoutStates
 from vgg_cifar.accelerators.cudnn.normalisation import (
     batch_normalization_backward,
     batch_normalization_forward_inference,

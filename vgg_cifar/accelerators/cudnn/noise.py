@@ -1,66 +1,45 @@
-"""Dropout."""
+"""Random numbers as a function of seed, step, layer and element: a resumed run draws the same."""
+
+import threading
+from typing import Any
 
 import cupy
+import numpy
 
-from vgg_cifar.accelerators.cudnn import library
-from vgg_cifar.accelerators.cudnn.descriptors import Descriptor, address, contiguous, flat
-from vgg_cifar.accelerators.cudnn.handles import Space, get_handle, reported
+# Of this thread, for each device: the key, and how many layers have drawn in this step.
+_of_thread = threading.local()
 
 
-class DropoutStates:
-    """Random number generators on the device, one for each of its threads.
+class _Drawn:
+    """What this step's numbers are drawn from: an array (2,) of uint64 on the device, seed and step."""
 
-    Args:
-        handle: None; it is found.
-        seed: a number below 2^64.
+    def __init__(self) -> None:
+        # Until a step is begun: what numpy.random.seed makes repeatable on a CPU, it makes repeatable here.
+        seed = int(numpy.random.randint(0, 2**31))
+        self.key = cupy.asarray(numpy.array((seed, 0), numpy.uint64))
+        self.layers = 0
 
+
+def _drawn() -> _Drawn:
+    devices = vars(_of_thread).setdefault('devices', {})
+    device = cupy.cuda.runtime.getDevice()
+    if device not in devices:
+        devices[device] = _Drawn()
+    return devices[device]
+
+
+def begin_step(seed: int, step: int) -> None:
+    """Draw the same numbers again whenever this is called with the same ones, on the current device.
+
+    The key's array stays the same one: a captured step reads it anew each time.
     """
+    drawn = _drawn()
+    drawn.layers = 0
+    drawn.key.set(numpy.array((seed, step), numpy.uint64))
 
-    def __init__(self, handle: None, seed: int) -> None:
-        self._seed = int(seed)
-        self._desc = Descriptor('Dropout')
-        dnn, handle_here = library.load(), get_handle()
-        self._states = Space(dnn.size('DropoutGetStatesSize', handle_here))
-        dnn.SetDropoutDescriptor(
-            self._desc, handle_here, 0.0, self._states.address, self._states.size, self._seed
-        )
 
-    def set_dropout_ratio(self, dropout_ratio: float) -> None:
-        """Set how many elements are dropped from now on; the generators go on where they are."""
-        library.load().RestoreDropoutDescriptor(
-            *(self._desc, get_handle(), dropout_ratio),
-            *(self._states.address, self._states.size, self._seed),
-        )
-
-    @reported
-    def forward(self, handle: None, x: cupy.ndarray, dropout_ratio: float) -> tuple[Space, cupy.ndarray]:
-        """Return which elements stay, for `backward`, and x without the others, divided by 1 - ratio."""
-        x = contiguous(x)
-        y = cupy.ndarray(x.shape, x.dtype)
-        if not x.size:
-            return Space(0), y
-        self.set_dropout_ratio(dropout_ratio)
-        described = flat(x)
-        reserve = Space(library.load().size('DropoutGetReserveSpaceSize', described))
-        library.load().DropoutForward(
-            *(get_handle(), self._desc, described, address(x), described, address(y)),
-            *(reserve.address, reserve.size),
-        )
-        return reserve, y
-
-    @reported
-    def backward(
-        self, handle: None, dy: cupy.ndarray, dropout_ratio: float, reserve_space: Space
-    ) -> cupy.ndarray:
-        """Return dy without the elements that `forward` dropped, divided by 1 - ratio."""
-        dy = contiguous(dy)
-        dx = cupy.ndarray(dy.shape, dy.dtype)
-        if not dy.size:
-            return dx
-        self.set_dropout_ratio(dropout_ratio)
-        described = flat(dy)
-        library.load().DropoutBackward(
-            *(get_handle(), self._desc, described, address(dy), described, address(dx)),
-            *(reserve_space.address, reserve_space.size),
-        )
-        return dx
+def next_layer() -> tuple[Any, int]:
+    """Return the key's array and the number of the layer that draws now."""
+    drawn = _drawn()
+    drawn.layers += 1
+    return drawn.key, drawn.layers

@@ -22,9 +22,9 @@ from vgg_cifar.accelerators.cudnn.descriptors import (
     integers,
     tensor,
 )
+from vgg_cifar.accelerators.cudnn.dropout import DropoutStates
 from vgg_cifar.accelerators.cudnn.handles import Space, get_handle, reported
 from vgg_cifar.accelerators.cudnn.library import Math, Type
-from vgg_cifar.accelerators.cudnn.noise import DropoutStates
 
 STANDARD_ALGORITHM = 0
 TWO_BIASES = 2

@@ -4,6 +4,8 @@ import chainer
 import numpy
 from chainer.training import Extension, Trainer
 
+from vgg_cifar.accelerators import cudnn
+
 
 class RandomState(Extension):
     """Make a resumed run draw what the uninterrupted one would have drawn.
@@ -26,8 +28,13 @@ class RandomState(Extension):
 
     def __call__(self, trainer: Trainer) -> None:
         if self.device.xp is not numpy:
-            step = self.step(trainer.updater.iteration)
-            self.device.xp.random.seed(int(step.generate_state(1, numpy.uint64)[0]))
+            iteration = trainer.updater.iteration
+            seed = int(self.step(iteration).generate_state(1, numpy.uint64)[0])
+            self.device.xp.random.seed(seed)
+            if cudnn.live():
+                from vgg_cifar.accelerators.cudnn import noise
+
+                noise.begin_step(seed, iteration)
 
     def step(self, iteration: int) -> numpy.random.SeedSequence:
         """Return what the numbers after a step are drawn from."""

@@ -1,0 +1,300 @@
+"""The layers' functions on a GPU: cuDNN's plans and our own kernels, with the channels last in memory.
+
+Names and arguments are those of the CPU's (accelerators/onednn/nodes.py). Parameters and their gradients are
+float32 in Chainer's own order; what lies between convolutions has the type that is computed in.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import cupy
+import numpy
+
+from vgg_cifar.accelerators.cudnn import kernels, noise, plans
+from vgg_cifar.accelerators.onednn import nodes
+from vgg_cifar.accelerators.onednn.convolution import moved
+from vgg_cifar.accelerators.onednn.pooling import moved as pooled
+
+Array = Any
+
+
+def empty(shape: Sequence[int], dtype: Any) -> Array:
+    """Return an array (N, C, H, W) with the channels last in memory, or one of another dimension."""
+    if len(shape) != 4:
+        return cupy.ndarray(shape, dtype)
+    n, channels, height, width = shape
+    return cupy.ndarray((n, height, width, channels), dtype).transpose(0, 3, 1, 2)
+
+
+def in_memory(x: Array) -> Array:
+    """Return an array of `empty` as it is in memory, C-contiguous."""
+    return x.transpose(0, 2, 3, 1) if x.ndim == 4 else x
+
+
+def arranged(x: Array, dtype: Any) -> Array:
+    """Return x as `empty` makes arrays, in this type; x itself where it is one."""
+    if x.dtype == dtype and in_memory(x).flags.c_contiguous:
+        return x
+    y = empty(x.shape, dtype)
+    y[...] = x
+    return y
+
+
+def vector(x: Array, dtype: Any = numpy.float32) -> Array:
+    """Return a parameter of each channel as cuDNN takes it."""
+    return x.astype(dtype, copy=False).reshape(1, -1, 1, 1)
+
+
+class Convolution(nodes.Convolution):
+    """Convolution; see onednn.nodes.Convolution."""
+
+    def output(self, x: Array, weights: Array, bias: Array | None = None) -> Array:
+        """Return y for x (N, C, H, W), W (out, C / groups, rows, columns) and perhaps b (out,)."""
+        moves = self.stride, self.pad, self.dilate
+        y = empty(moved(x.shape, weights.shape, *moves, self.groups)[0], self.dtype)
+        self.kept = x.dtype, arranged(x, self.dtype), arranged(weights, self.dtype), moves
+        pattern = plans.convolution if bias is None else plans.convolution_with_bias
+        added = [] if bias is None else [vector(bias, self.dtype)]
+        plans.run(pattern, [*self.kept[1:3], *added], y, *moves)
+        return y
+
+    def gradients(self, wanted: Sequence[int], gy: Array) -> Sequence[Array]:
+        """Return the gradients; see onednn.nodes.Node."""
+        dtype, x, weights, moves = self.kept
+        gy, found = arranged(gy, self.dtype), {}
+        if 0 in wanted:
+            gx = empty(x.shape, self.dtype)
+            plans.run(plans.data_gradient, [gy, weights], gx, *moves)
+            found[0] = arranged(gx, dtype)
+        if 1 in wanted:
+            gw = empty(weights.shape, self.dtype)
+            plans.run(plans.weight_gradient, [x, gy], gw, *moves)
+            found[1] = gw.astype(numpy.float32, order='C')
+        if 2 in wanted:
+            found[2] = _sums(in_memory(gy))
+        return [found[i] for i in wanted]
+
+
+class BatchNormalization(nodes.BatchNormalization):
+    """Batch normalisation; see onednn.nodes.BatchNormalization.
+
+    A fourth input is what a convolution has left out, its bias (C,): normalisation takes it away again, and
+    only the running mean knows of it. Its gradient is 0.
+    """
+
+    def output(self, x: Array, gamma: Array, beta: Array, bias: Array | None = None) -> Array:
+        """Return y for x (N, C, H, W) or (N, C), gamma (C,), beta (C,) and perhaps a bias (C,)."""
+        x = arranged(x, x.dtype)
+        y, inverse = empty(x.shape, x.dtype), cupy.ndarray(gamma.shape, numpy.float32)
+        mean, squares = _moments(in_memory(x))
+        shift = _zeros(gamma.size) if bias is None else bias
+        statistics = inverse, self.running_mean, self.running_var
+        kernels.statistics(mean, squares, shift, x.size // gamma.size, self.eps, self.decay, *statistics)
+        self.kept = x, mean, inverse, gamma, beta
+        kernels.normalised(in_memory(x), *self.kept[1:], gamma.size, self.relu, in_memory(y))
+        return y
+
+    def gradients(self, wanted: Sequence[int], gy: Array) -> Sequence[Array]:
+        """Return the gradients; see onednn.nodes.Node."""
+        x, *vectors = self.kept
+        channels = x.shape[1]
+        gx, rows = empty(x.shape, x.dtype), x.size // channels
+        given = in_memory(x), in_memory(arranged(gy, x.dtype)), *vectors
+        step, parts = _parts(rows)
+        sums = [cupy.ndarray((parts, channels), numpy.float32) for _ in range(2)]
+        kernels.gradient_sums(*given, rows, step, channels, self.relu, *sums)
+        ggamma, gbeta = map(_sums, sums)
+        kernels.normalised_gradient(*given, ggamma, gbeta, rows, channels, self.relu, in_memory(gx))
+        found = [gx, ggamma, gbeta]
+        return [found[i] if i < 3 else _zeros(channels) for i in wanted]
+
+
+def _zeros(size: int) -> Array:
+    return cupy.zeros(size, numpy.float32)
+
+
+def _parts(rows: int, most: int = 1024) -> tuple[int, int]:
+    """Return how many rows are summed up at once, and how often: the sums are then summed up again."""
+    step = max(-(-rows // most), 32 if rows > 32 else rows)
+    return step, -(-rows // step)
+
+
+def _moments(x: Array) -> tuple[Array, Array]:
+    """Return the mean of each channel of x (..., C), and the sum of squared deviations from it."""
+    channels = x.shape[-1]
+    rows = x.size // channels
+    each, parts = _parts(rows)
+    found = [cupy.ndarray((parts, channels), numpy.float32) for _ in range(2)]
+    kernels.moments(x, rows, each, channels, *found)
+    while parts > 1:
+        step, fewer = _parts(parts, 32)
+        joined = [cupy.ndarray((fewer, channels), numpy.float32) for _ in range(2)]
+        kernels.joined_moments(*found, parts, step, channels, rows, each, *joined)
+        found, parts, each = joined, fewer, each * step
+    return found[0][0], found[1][0]
+
+
+def _sums(x: Array) -> Array:
+    """Return the sums of x (..., C) over all axes but the last, float32 (C,)."""
+    channels = x.shape[-1]
+    rows = x.size // channels
+    while rows > 1 or x.dtype != numpy.float32:
+        step, parts = _parts(rows, 1024 if rows > 1024 else 32)
+        found = cupy.ndarray((parts, channels), numpy.float32)
+        kernels.sums(x, rows, step, channels, found)
+        x, rows = found, parts
+    return x.reshape(channels)
+
+
+class ReLU(nodes.ReLU):
+    """ReLU of x, or of x + shortcut; see onednn.nodes.ReLU."""
+
+    def output(self, x: Array, *shortcut: Array) -> Array:
+        """Return y for x of any shape, and perhaps a shortcut of the same."""
+        y = rectified(self.slope, x, *shortcut)
+        self.kept = y, [each.dtype for each in (x, *shortcut)]
+        return y
+
+    def gradients(self, wanted: Sequence[int], gy: Array) -> Sequence[Array]:
+        """Return the gradients; see onednn.nodes.Node."""
+        y, dtypes = self.kept
+        gx = _rectified_gradient(self.slope, y, gy)
+        return [arranged(gx, dtypes[i]) for i in wanted]
+
+
+def rectified(slope: float, x: Array, shortcut: Array | None = None) -> Array:
+    """Return the leaky ReLU of x, or of x + shortcut."""
+    x = arranged(x, x.dtype)
+    y = empty(x.shape, x.dtype)
+    if shortcut is None:
+        kernels.rectified(in_memory(x), slope, in_memory(y))
+    else:
+        added = in_memory(arranged(shortcut, shortcut.dtype))
+        kernels.rectified_sum(in_memory(x), added, slope, in_memory(y))
+    return y
+
+
+def _rectified_gradient(slope: float, y: Array, gy: Array) -> Array:
+    gx = empty(y.shape, y.dtype)
+    kernels.rectified_gradient(in_memory(y), in_memory(arranged(gy, y.dtype)), slope, in_memory(gx))
+    return gx
+
+
+class Dropout(nodes.Dropout):
+    """Dropout by numbers that are a function of seed, step, layer and element: no mask is kept."""
+
+    def output(self, x: Array) -> Array:
+        """Return y for x of any shape."""
+        self.kept = noise.next_layer()
+        return self._thinned(x)
+
+    def gradients(self, wanted: Sequence[int], gy: Array) -> Sequence[Array]:
+        """Return the gradients; see onednn.nodes.Node."""
+        return (self._thinned(gy),)
+
+    def _thinned(self, x: Array) -> Array:
+        x = arranged(x, x.dtype)
+        y = empty(x.shape, x.dtype)
+        threshold = round(self.ratio * 2**32)
+        kernels.dropout(in_memory(x), *self.kept, threshold, 1 / (1 - self.ratio), in_memory(y))
+        return y
+
+    def reference(self, *inputs: Any) -> Any:
+        """Return the output by Chainer's own functions."""
+        ones = empty(inputs[0].shape, numpy.float32)
+        ones.fill(1)
+        return inputs[0] * self._thinned(ones)
+
+
+class Pooling(nodes.Pooling):
+    """Max or average pooling without `cover_all`; see onednn.nodes.Pooling."""
+
+    def output(self, x: Array) -> Array:
+        """Return y for x (N, C, H, W)."""
+        x = arranged(x, x.dtype)
+        y = empty(pooled(x.shape, self.size, self.stride, self.pad)[0], x.dtype)
+        moves = (*x.shape[1:], *y.shape[2:], *self.size, *self.stride, *self.pad)
+        pool = kernels.max_pooling if self.kind == 'max' else kernels.average_pooling
+        pool(in_memory(x), *moves, in_memory(y))
+        y = rectified(0.0, y) if self.relu else y
+        self.kept = x, moves, y
+        return y
+
+    def gradients(self, wanted: Sequence[int], gy: Array) -> Sequence[Array]:
+        """Return the gradients; see onednn.nodes.Node."""
+        x, moves, y = self.kept
+        if self.relu:
+            gy = _rectified_gradient(0.0, y, gy)
+        gx, gy = empty(x.shape, x.dtype), in_memory(arranged(gy, x.dtype))
+        if self.kind == 'max':
+            kernels.max_pooling_gradient(in_memory(x), gy, *moves, in_memory(gx))
+        else:
+            kernels.average_pooling_gradient(gy, *moves, in_memory(gx))
+        return (gx,)
+
+
+class Linear(nodes.Linear):
+    """Fully connected layer over all axes but the first; returns float32. See onednn.nodes.Linear."""
+
+    def output(self, x: Array, weights: Array, bias: Array | None = None) -> Array:
+        """Return y (N, out) for x (N, ...), W (out, in) and perhaps b (out,)."""
+        rows = cupy.ascontiguousarray(x, self.dtype).reshape(1, len(x), -1)
+        matrix = weights.astype(self.dtype, copy=False)[None]
+        y = cupy.ndarray((1, len(x), len(weights)), numpy.float32)
+        pattern = plans.product if bias is None else plans.product_with_bias
+        added = [] if bias is None else [bias.reshape(1, 1, -1)]
+        plans.run(pattern, [rows, matrix.transpose(0, 2, 1), *added], y)
+        y = rectified(0.0, y[0]) if self.relu else y[0]
+        self.kept = x.shape, x.dtype, rows, matrix, y
+        return y
+
+    def gradients(self, wanted: Sequence[int], gy: Array) -> Sequence[Array]:
+        """Return the gradients; see onednn.nodes.Node."""
+        shape, dtype, rows, matrix, y = self.kept
+        if self.relu:
+            gy = _rectified_gradient(0.0, y, gy)
+        narrow, found = cupy.ascontiguousarray(gy, self.dtype)[None], {}
+        if 0 in wanted:
+            gx = cupy.ndarray(rows.shape, self.dtype)
+            plans.run(plans.product, [narrow, matrix], gx)
+            found[0] = arranged(gx.reshape(shape), dtype)
+        if 1 in wanted:
+            gw = cupy.ndarray(matrix.shape, numpy.float32)
+            plans.run(plans.product, [narrow.transpose(0, 2, 1), rows], gw)
+            found[1] = gw[0]
+        if 2 in wanted:
+            found[2] = _sums(arranged(gy, gy.dtype))
+        return [found[i] for i in wanted]
+
+
+class CrossEntropy(nodes.CrossEntropy):
+    """The mean over a batch of the negative logarithm of each label's softmax."""
+
+    def output(self, scores: Array, labels: Array) -> Array:
+        """Return the loss () of float32 scores (N, classes) and labels (N,), integers from 0."""
+        n, classes = scores.shape
+        losses, right = (cupy.ndarray((n, 1), numpy.float32) for _ in range(2))
+        kernels.cross_entropy(scores, labels, classes, losses, right)
+        self.kept = scores, labels
+        loss, self.accuracy = (_sums(each).reshape(()) / numpy.float32(n) for each in (losses, right))
+        return loss
+
+    def gradients(self, wanted: Sequence[int], gy: Array) -> Sequence[Array]:
+        """Return the gradients; see onednn.nodes.Node."""
+        scores, labels = self.kept
+        gx = cupy.ndarray(scores.shape, numpy.float32)
+        kernels.cross_entropy_gradient(scores, labels, gy.reshape(1), *scores.shape, gx)
+        return (gx,)
+
+
+class Cast(nodes.Cast):
+    """The input as float32, its gradient in the input's type."""
+
+    def output(self, x: Array) -> Array:
+        """Return x as float32."""
+        self.kept = x.dtype
+        return arranged(x, numpy.float32)
+
+    def gradients(self, wanted: Sequence[int], gy: Array) -> Sequence[Array]:
+        """Return the gradients; see onednn.nodes.Node."""
+        return (arranged(gy, self.kept),)
