@@ -15,7 +15,7 @@ ifneq ($(WANTED),$(INSTALLED))
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help install test lint reproduce bench
+.PHONY: help install test lint reproduce bench docs dist
 
 help: ## explain the targets
 	@echo 'Everything is installed into $(VENV) on first use; PYTHON=python3.13 picks the interpreter (3.10 to 3.13).'
@@ -31,8 +31,8 @@ $(VENV)/installed: $(VENV)/installed-with setup.cfg pyproject.toml constraints.t
 	$(BIN)/python -m pip install --quiet --editable .
 	@touch $@
 
-$(VENV)/installed-test: $(VENV)/installed
-	$(BIN)/python -m pip install --quiet --editable '.[test]'
+$(VENV)/installed-test $(VENV)/installed-docs $(VENV)/installed-dist: $(VENV)/installed-%: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --editable '.[$*]'
 	@touch $@
 
 install: $(VENV)/installed ## install the package and its command into .venv
@@ -44,6 +44,19 @@ lint: $(VENV)/installed-test ## check style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+docs: $(VENV)/installed-docs ## build the documentation: docs/_build/index.html
+	$(BIN)/python -m sphinx -W --keep-going -q -j auto docs docs/_build
+	@echo '$(CURDIR)/docs/_build/index.html'
+
+dist: $(VENV)/installed-dist ## build dist/*.whl and *.tar.gz, check them, and try the wheel in a bare environment
+	rm -rf dist build
+	$(BIN)/python -m build
+	$(BIN)/twine check --strict dist/*
+	$(PYTHON) -m venv build/bare
+	build/bare/bin/python -m pip install --quiet dist/*.whl
+	cd build/bare && bin/vgg-cifar doctor && bin/vgg-cifar train --train-size 20 --test-size 20 -b 10 -e 1 -o run && \
+	  bin/vgg-cifar data shapes10 --train-size 20 --test-size 20 -o 20.hdf5 && bin/python -m augment 20.hdf5 80.hdf5
 
 bench: $(VENV)/installed ## race a training step against stock Chainer and PyTorch: results/bench.json
 	$(BIN)/python -m pip install --quiet --editable '.[bench]'

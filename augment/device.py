@@ -30,7 +30,7 @@ def applier(recipe: Recipe, device: str) -> Apply:
             cupy.zeros(1)
     except ImportError:
         raise InputError(
-            f"--device {device}: CuPy is not installed; pip install 'vgg-cifar[gpu]', or leave it out"
+            f"--device {device}: CuPy is not installed; pip install '.[gpu]', or leave it out"
         ) from None
     # CuPy and CUDA raise many types, none of which the caller can do anything about.
     except Exception as error:

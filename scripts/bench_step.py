@@ -196,7 +196,7 @@ def able() -> list[str]:
 
     missing = {}
     if importlib.util.find_spec('torch') is None:
-        missing['PyTorch'] = "PyTorch is not installed: pip install 'vgg-cifar[bench]'"
+        missing['PyTorch'] = "PyTorch is not installed: pip install '.[bench]'"
     elif not any(map(shutil.which, ('c++', 'g++', 'clang++'))):
         missing['compiled'] = 'torch.compile needs a C++ compiler, and there is none'
     try:

@@ -5,7 +5,9 @@ import re
 import pytest
 from processes import ROOT, python
 
-from vgg_cifar.cli import VERBS
+import vgg_cifar
+from vgg_cifar.cli import VERBS, main
+from vgg_cifar.errors import InputError
 
 
 def test_help_names_the_verbs():
@@ -31,10 +33,17 @@ def test_bad_usage(arguments):
     assert 'Traceback' not in result.stderr
 
 
-def test_debug_keeps_the_traceback():
-    result = python('-m', 'vgg_cifar', '--debug', 'run', 'no_such_script.py')
-    assert result.returncode == 1
-    assert 'InputError: no_such_script.py' in result.stderr
+@pytest.mark.parametrize('words', [['--debug', 'export'], ['export', '--debug']], ids=' '.join)
+def test_debug_before_and_behind_the_verb_keeps_the_traceback(words):
+    with pytest.raises(InputError):
+        main([*words, 'nothing', 'x.onnx'])
+
+
+def test_version(capsys):
+    with pytest.raises(SystemExit) as end:
+        main(['--version'])
+    assert end.value.code == 0
+    assert capsys.readouterr().out == f'vgg-cifar {vgg_cifar.__version__}\n'
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import argparse
 import importlib
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from typing import NoReturn
 
 from vgg_cifar.errors import exit_status
@@ -18,8 +18,12 @@ VERBS = {
     'predict': 'classify images with a trained network',
     'run': 'run an unmodified Chainer script',
     'doctor': 'show versions, what is accelerated, what is missing',
+    'completion': 'print a script that completes words in bash, zsh or tcsh',
 }
 """Each verb with its line of help; the module of that name in `vgg_cifar.commands` does the work."""
+
+
+DEBUG = 'show the traceback of an error'
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -29,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     error keeps its traceback.
     """
     given = sys.argv[1:] if argv is None else argv
-    return _run(lambda: _parser(given), given)
+    return _run(lambda: parser(given), given)
 
 
 def compare(report: str, *figures: str, description: str) -> NoReturn:
@@ -39,7 +43,7 @@ def compare(report: str, *figures: str, description: str) -> NoReturn:
         parser = argparse.ArgumentParser(
             description=description, formatter_class=argparse.RawDescriptionHelpFormatter
         )
-        parser.add_argument('--debug', action='store_true', help='show the traceback of an error')
+        parser.add_argument('--debug', action='store_true', help=DEBUG)
         importlib.import_module('vgg_cifar.commands.reproduce').add_comparison(parser, report, figures)
         return parser
 
@@ -68,22 +72,26 @@ def _run(make_parser: Callable[[], argparse.ArgumentParser], argv: Sequence[str]
     return exit_status('vgg-cifar', work, lambda: arguments.debug)
 
 
-def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
+def parser(given: Container[str]) -> argparse.ArgumentParser:
+    """Return the command's parser, with the arguments of those verbs that are given."""
+    package = importlib.import_module('vgg_cifar')
     parser = argparse.ArgumentParser(
         prog='vgg-cifar',
-        description=importlib.import_module('vgg_cifar').__doc__,
+        description=package.__doc__,
         epilog='example: vgg-cifar reproduce ie598 --scale smoke -o results/smoke',
         allow_abbrev=False,
     )
-    parser.add_argument('--debug', action='store_true', help='show the traceback of an error')
+    parser.add_argument('--version', action='version', version=f'vgg-cifar {package.__version__}')
+    parser.add_argument('--debug', action='store_true', help=DEBUG)
     verbs = parser.add_subparsers(metavar='VERB', required=True)
     for name, help_text in VERBS.items():
         subparser = verbs.add_parser(
             name, help=help_text, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
         )
         # Only the verb at hand is imported, so that --help comes at once.
-        if name in argv:
+        if name in given:
             module = importlib.import_module(f'vgg_cifar.commands.{name}')
             module.add_arguments(subparser)
+            subparser.add_argument('--debug', action='store_true', default=argparse.SUPPRESS, help=DEBUG)
             subparser.set_defaults(run=module.run, script=name == 'run')
     return parser

@@ -2,6 +2,8 @@
 
 import importlib.metadata
 
+import vgg_cifar
+
 
 def version(package: str) -> str | None:
     """Return the version of an installed package, or None."""
@@ -12,5 +14,5 @@ def version(package: str) -> str | None:
 
 
 def own_version() -> str:
-    """Return this package's own version, or that it runs from a source folder which is not installed."""
-    return version('vgg-cifar') or '(run from its source folder)'
+    """Return this package's own version."""
+    return vgg_cifar.__version__

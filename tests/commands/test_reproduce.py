@@ -1,5 +1,6 @@
 """`vgg-cifar reproduce` and the comparison scripts, as a user runs them, on a small file of images."""
 
+import errno
 import json
 import re
 import runpy
@@ -14,6 +15,8 @@ import pytest
 from processes import ROOT, python
 
 from vgg_cifar.cli import main
+from vgg_cifar.commands import reproduce as command
+from vgg_cifar.sweeps import serial
 
 
 @pytest.fixture(scope='module')
@@ -28,9 +31,27 @@ def images(tmp_path_factory):
     return path
 
 
-def reproduce(images, out, *arguments):
-    command = ('-m', 'vgg_cifar', 'reproduce', 'ie598', '--scale', 'smoke')
-    return (*command, '--data', images, '-o', out, *arguments)
+def reproduce(images, out, *arguments, report='ie598'):
+    """The arguments of a command in a process of its own."""
+    command = ('-m', 'vgg_cifar', 'reproduce', report, '--scale', 'smoke')
+    return (*map(str, (*command, '--data', images, '-o', out, *arguments)),)
+
+
+@pytest.fixture
+def reproduced(capsys):
+    """Run a command in this process, which has imported all; return its status, output and errors."""
+
+    def run(*arguments, **options):
+        status = main([*reproduce(*arguments, **options)[2:]])
+        return status, *capsys.readouterr()
+
+    return run
+
+
+@pytest.fixture
+def no_page(monkeypatch):
+    """Leave out the page, where it is the runs that matter."""
+    monkeypatch.setattr('vgg_cifar.reporting.report.build', lambda *_: 'the page')
 
 
 @pytest.fixture(scope='module')
@@ -62,68 +83,64 @@ def test_ends_with_the_page(done):
     ]
 
 
-def test_repeated_command_trains_nothing(images, done):
+def test_repeated_command_trains_nothing(images, done, reproduced, no_page):
     out, _ = done
     before = {path: path.stat().st_mtime_ns for path in out.glob('runs/*/*')}
-    result = python(*reproduce(images, out, '--figure', '7'))
-    assert '3 runs, 3 finished, 0 to do' in result.stdout
+    assert '3 runs, 3 finished, 0 to do' in reproduced(images, out, '--figure', '7')[1]
     assert {path: path.stat().st_mtime_ns for path in out.glob('runs/*/*')} == before
 
 
-def test_same_seed_same_figures_byte_for_byte(images, done, tmp_path):
+def test_same_seed_same_figures_byte_for_byte(images, done, tmp_path, reproduced):
     """In this process, and in one of its own."""
     out, _ = done
-    assert main([*map(str, reproduce(images, tmp_path, '--figure', '7')[2:])]) == 0
+    assert reproduced(images, tmp_path, '--figure', '7')[0] == 0
     names = [path.name for path in sorted((out / 'figures').iterdir()) if 'figure_7' in path.name]
     assert names == ['figure_7.png', 'figure_7.svg']
     for name in names:
         assert (tmp_path / 'figures' / name).read_bytes() == (out / 'figures' / name).read_bytes()
 
 
-def test_augmentation_is_timed_in_turn_with_its_absence_and_once(images, tmp_path, monkeypatch, capsys):
-    def printed():
-        assert main([*map(str, reproduce(images, tmp_path, '--figure', '9')[2:])]) == 0
-        return capsys.readouterr().out
-
-    first = printed()
+def test_augmentation_is_timed_in_turn_with_its_absence_and_once(images, tmp_path, monkeypatch, reproduced):
+    status, first, _ = reproduced(images, tmp_path, '--figure', '9')
+    assert status == 0
     assert '2 runs, 0 finished, 2 to do' in first
     assert 'timing augmentation:' in first
     path = tmp_path / 'timings' / 'augmentation.json'
     timing = json.loads(path.read_text())
     assert timing['environment']['python'] and timing['batch_size'] == 25
     steps = {each['label']: each['steps_per_epoch'] for each in timing['variants'].values()}
-    assert steps == {'with 4x augmentation': 32, 'without augmentation': 8}
+    assert steps == {'with 4x augmentation': 16, 'without augmentation': 4}
     assert all(len(each['seconds']) == 1 for each in timing['variants'].values())
 
     claims = {each['id']: each for each in json.loads((tmp_path / 'claims.json').read_text())['claims']}
     assert claims['R1.aug']['verdict'] == 'undecided'
     assert [each['n'] for each in claims['R1.aug']['comparisons']] == [1, 1]
     assert claims['R1.tuned']['verdict'] == 'not run'
-    monkeypatch.setattr('vgg_cifar.reporting.report.build', lambda *_, **__: 'the page')
+    monkeypatch.setattr('vgg_cifar.reporting.report.build', lambda *_: 'the page')
     written = path.stat().st_mtime_ns
-    assert 'timing' not in printed()
+    assert 'timing' not in reproduced(images, tmp_path, '--figure', '9')[1]
     assert path.stat().st_mtime_ns == written
     path.unlink()
-    assert 'timing augmentation:' in printed()
+    assert 'timing augmentation:' in reproduced(images, tmp_path, '--figure', '9')[1]
     assert path.exists()
 
 
-def test_script_shares_the_runs_of_the_command(images, done):
+def test_script_shares_the_runs_of_the_command(images, done, monkeypatch, no_page):
     """Six pairs and two slower RMSprops, of which figure 7's three pairs are there."""
-    code = f"""if True:
-        import runpy, sys
-        from vgg_cifar.commands import reproduce
-        reproduce.run_all = lambda figures, folder, *_: print(
-            [figure.id for figure in figures],
-            [folder.run_folder(run.id).result is not None for run in folder.all_runs(figures)].count(True),
-            len(folder.all_runs(figures)),
-        )
-        reproduce.report.build = lambda *_: ''
-        sys.argv[1:] = ['--scale', 'smoke', '--data', {str(images)!r}, '-o', {str(done[0])!r}]
-        runpy.run_path({str(ROOT / 'scripts' / 'compare_optimizers.py')!r}, run_name='__main__')"""
-    result = python('-c', code)
-    assert result.returncode == 0, result.stderr
-    assert "['6', '6b', '7'] 3 8" in result.stdout
+    seen = []
+
+    def run_all(figures, folder, *_):
+        runs = folder.all_runs(figures)
+        finished = [run for run in runs if folder.run_folder(run.id).result is not None]
+        seen.append(([figure.id for figure in figures], len(finished), len(runs)))
+
+    monkeypatch.setattr(command, 'run_all', run_all)
+    arguments = ['--scale', 'smoke', '--data', str(images), '-o', str(done[0])]
+    monkeypatch.setattr(sys, 'argv', ['compare_optimizers', *arguments])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(str(ROOT / 'scripts' / 'compare_optimizers.py'), run_name='__main__')
+    assert ended.value.code == 0
+    assert seen == [(['6', '6b', '7'], 3, 8)]
 
 
 @pytest.mark.parametrize(
@@ -157,9 +174,9 @@ def test_scripts_default_to_the_reports_scale_and_refuse_a_missing_file(
     assert figures in help_text
 
 
-def test_stopped_in_the_middle_goes_on(images, tmp_path):
-    command = [sys.executable, *map(str, reproduce(images, tmp_path, '--figure', '7'))]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+def test_stopped_in_the_middle_goes_on(images, tmp_path, reproduced, no_page):
+    arguments = [sys.executable, *reproduce(images, tmp_path, '--figure', '7')]
+    process = subprocess.Popen(arguments, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 60
     # Until one run has finished, and another its first epoch.
     while not list(tmp_path.glob('runs/*/result.json')) or len(list(tmp_path.glob('runs/*/log'))) < 2:
@@ -170,9 +187,9 @@ def test_stopped_in_the_middle_goes_on(images, tmp_path):
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 143
     assert 'the same command resumes it' in errors
-    result = python(*reproduce(images, tmp_path, '--figure', '7'))
-    assert '3 runs, 1 finished, 2 to do' in result.stdout
-    assert result.returncode == 0
+    status, output, _ = reproduced(images, tmp_path, '--figure', '7')
+    assert '3 runs, 1 finished, 2 to do' in output
+    assert status == 0
 
 
 @pytest.mark.parametrize(
@@ -186,10 +203,9 @@ def test_stopped_in_the_middle_goes_on(images, tmp_path):
         (('--scheduler', 'tcp://127.0.0.1:1', '-d', '0,1'), 'one -d for all'),
     ],
 )
-def test_bad_usage_is_one_line(images, tmp_path, capsys, arguments, message):
-    assert main([*map(str, reproduce(images, tmp_path / 'out', *arguments)[2:])]) == 2
-    output, errors = capsys.readouterr()
-    assert (output, errors.count('\n')) == ('', 1)
+def test_bad_usage_is_one_line(images, tmp_path, reproduced, arguments, message):
+    status, output, errors = reproduced(images, tmp_path / 'out', *arguments)
+    assert (status, output, errors.count('\n')) == (2, '', 1)
     assert message in errors
     assert not (tmp_path / 'out').exists()
 
@@ -207,14 +223,13 @@ def grey(path, validation=True):
     return path
 
 
-def test_another_report_trains_its_own_networks_on_its_own_file(tmp_path):
+def test_another_report_trains_its_own_networks_on_its_own_file(tmp_path, reproduced):
     """A folder stands for the report's file in it."""
     grey(tmp_path / 'EMNIST-BALANCED.hdf5')
-    command = ('-m', 'vgg_cifar', 'reproduce', 'emnist_learning_rules', '--scale', 'smoke')
     out = tmp_path / 'out'
-    result = python(*command, '--figure', 'table-6', '--data', tmp_path, '-o', out)
-    assert result.returncode == 0, result.stderr
-    assert 'grey, 200 training images, batch 25, 2 epochs, float32' in result.stdout
+    status, output, _ = reproduced(tmp_path, out, '--figure', 'table-6', report='emnist_learning_rules')
+    assert status == 0
+    assert 'grey, 100 training images, batch 25, 2 epochs, float32' in output
     settings = [json.loads(path.read_text()) for path in sorted(out.glob('runs/*/settings.json'))]
     assert [each['model'] for each in settings] == ['conv_pool'] * 4
     assert 'depth' not in settings[0]
@@ -287,66 +302,62 @@ def test_bad_usage_of_other_reports_is_one_line(tmp_path, capsys, arguments, mes
     assert not (tmp_path / 'out').exists()
 
 
-def test_all_is_refused_before_its_first_report_where_a_later_file_is_missing(tmp_path):
+def test_all_is_refused_before_its_first_report_where_a_later_file_is_missing(
+    tmp_path, monkeypatch, reproduced
+):
+    # Whether the images suit each network is another test's.
+    monkeypatch.setattr(command.Cost, 'check', lambda *_: None)
     with h5py.File(tmp_path / 'CIFAR10.hdf5', 'w') as file:
-        for part, count in (('train', 600), ('test', 200)):
+        for part, count in (('train', 200), ('test', 60)):
             file[f'X_{part}'] = numpy.full((count, 3, 32, 32), 7, 'u1')
             file[f'Y_{part}'] = numpy.arange(count, dtype='i4') % 10
-    command = ('-m', 'vgg_cifar', 'reproduce', 'all', '--scale', 'smoke', '--data', tmp_path)
-    result = python(*command, '-o', tmp_path / 'out')
-    assert (result.returncode, result.stdout) == (2, '')
-    assert re.fullmatch(r'vgg-cifar: .*EMNIST-BALANCED.hdf5: no such file[^\n]*\n', result.stderr)
+    status, output, errors = reproduced(tmp_path, tmp_path / 'out', report='all')
+    assert (status, output) == (2, '')
+    assert re.fullmatch(r'vgg-cifar: .*EMNIST-BALANCED.hdf5: no such file[^\n]*\n', errors)
     assert not (tmp_path / 'out').exists()
 
 
-def test_too_few_images_for_a_batch_leave_nothing(tmp_path):
+def test_too_few_images_for_a_batch_leave_nothing(tmp_path, reproduced):
     with h5py.File(tmp_path / 'few.hdf5', 'w') as file:
         for part in ('train', 'test'):
             file[f'X_{part}'] = numpy.zeros((30, 3, 8, 8), 'u1')
             file[f'Y_{part}'] = numpy.arange(30, dtype='i4') % 10
-    result = python(*reproduce(tmp_path / 'few.hdf5', tmp_path / 'results' / 'out'))
-    assert (result.returncode, result.stdout) == (2, '')
-    assert len(result.stderr.splitlines()) == 1 and 'few.hdf5' in result.stderr
+    status, output, errors = reproduced(tmp_path / 'few.hdf5', tmp_path / 'results' / 'out')
+    assert (status, output) == (2, '')
+    assert errors.count('\n') == 1 and 'few.hdf5' in errors
     assert not (tmp_path / 'results').exists()
 
 
-def test_a_file_where_the_folder_should_be_is_one_line(images, tmp_path, capsys):
+def test_a_file_where_the_folder_should_be_is_one_line(images, tmp_path, reproduced):
     (tmp_path / 'out').write_text('precious')
     for out in (tmp_path / 'out', tmp_path / 'out' / 'below'):
-        assert main([*map(str, reproduce(images, out)[2:])]) == 2
-        output, errors = capsys.readouterr()
-        assert output == '' and 'is a file, expected a folder' in errors and errors.count('\n') == 1
+        status, output, errors = reproduced(images, out)
+        assert (status, output) == (2, '')
+        assert 'is a file, expected a folder' in errors and errors.count('\n') == 1
     assert (tmp_path / 'out').read_text() == 'precious'
 
 
-def test_a_full_disk_stops_the_sweep_in_one_line(images, tmp_path):
-    code = """if True:
-        import errno, sys
-        from vgg_cifar.commands import reproduce
-        from vgg_cifar.sweeps import serial
-        def train(settings, path, *_, **__):
-            raise OSError(errno.ENOSPC, 'No space left on device', str(path))
-        serial.train = train
-        from vgg_cifar.cli import main
-        sys.exit(main(sys.argv[1:]))"""
-    arguments = reproduce(images, tmp_path / 'out', '--figure', '7')[2:]
-    result = python('-c', code, *arguments)
-    assert result.returncode == 1
-    assert len(result.stderr.splitlines()) == 1 and 'No space left on device' in result.stderr
+def test_a_full_disk_stops_the_sweep_in_one_line(images, tmp_path, monkeypatch, reproduced):
+    def train(settings, path, *_, **__):
+        raise OSError(errno.ENOSPC, 'No space left on device', str(path))
+
+    monkeypatch.setattr(serial, 'train', train)
+    status, _, errors = reproduced(images, tmp_path / 'out', '--figure', '7')
+    assert status == 1
+    assert errors.count('\n') == 1 and 'No space left on device' in errors
 
 
-def test_a_job_array_for_gpus_is_printed_where_there_is_none(images, tmp_path):
-    result = python(*reproduce(images, tmp_path, '--figure', '7', '-d', '0', '--print-slurm-array'))
-    assert result.returncode == 0, result.stderr
-    assert '#SBATCH --gres=gpu:1\n' in result.stdout and ' -d 0 ' in result.stdout
+def test_a_job_array_for_gpus_is_printed_where_there_is_none(images, tmp_path, reproduced):
+    status, output, _ = reproduced(images, tmp_path, '--figure', '7', '-d', '0', '--print-slurm-array')
+    assert status == 0
+    assert '#SBATCH --gres=gpu:1\n' in output and ' -d 0 ' in output
 
 
-def test_a_report_without_validation_images_is_refused_before_it_starts(tmp_path):
+def test_a_report_without_validation_images_is_refused_before_it_starts(tmp_path, reproduced):
     path = grey(tmp_path / 'grey.hdf5', validation=False)
-    command = ('-m', 'vgg_cifar', 'reproduce', 'emnist_kernels', '--scale', 'full', '--data', path)
-    result = python(*command, '-o', tmp_path / 'out')
-    assert result.returncode == 2
-    assert 'needs a validation part, and there is none' in result.stderr
+    status, _, errors = reproduced(path, tmp_path / 'out', '--scale', 'full', report='emnist_kernels')
+    assert status == 2
+    assert 'needs a validation part, and there is none' in errors
     assert not (tmp_path / 'out').exists()
 
 
@@ -359,25 +370,22 @@ def test_a_report_without_validation_images_is_refused_before_it_starts(tmp_path
     ],
 )
 def test_images_that_do_not_suit_are_refused_before_anything_is_written(
-    images, tmp_path, capsys, report, figure, message
+    images, tmp_path, reproduced, report, figure, message
 ):
-    command = ['reproduce', report, '--scale', 'smoke', '--figure', figure, '--data', str(images)]
-    assert main([*command, '-o', str(tmp_path / 'out')]) == 2
-    errors = capsys.readouterr().err
+    status, _, errors = reproduced(images, tmp_path / 'out', '--figure', figure, report=report)
+    assert status == 2
     assert message in errors and errors.count('\n') == 1
     assert not (tmp_path / 'out').exists()
 
 
-def test_another_scale_does_not_go_into_the_folder(images, done, capsys):
-    out, _ = done
-    assert main([*map(str, reproduce(images, out, '--scale', 'full')[2:])]) == 2
-    errors = capsys.readouterr().err
+def test_another_scale_does_not_go_into_the_folder(images, done, reproduced):
+    status, _, errors = reproduced(images, done[0], '--scale', 'full')
+    assert status == 2
     assert 'holds the scale smoke, not full' in errors
 
 
-def test_another_compute_type_does_not_go_into_the_folder(images, done, capsys):
-    out, _ = done
-    assert main([*map(str, reproduce(images, out, '--compute', 'bfloat16')[2:])]) == 2
-    errors = capsys.readouterr().err
+def test_another_compute_type_does_not_go_into_the_folder(images, done, reproduced):
+    status, _, errors = reproduced(images, done[0], '--compute', 'bfloat16')
+    assert status == 2
     # Where the CPU has no bfloat16, that is what is said.
     assert 'holds the compute type float32, not bfloat16' in errors or 'needs' in errors

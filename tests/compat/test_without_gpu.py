@@ -4,7 +4,7 @@ import pytest
 from processes import python
 
 SCRIPT = """
-import chainer, numpy as np
+import chainer, copy, numpy as np, pickle
 import chainer.functions as F, chainer.links as L
 from chainer import cuda
 import cupy
@@ -18,9 +18,9 @@ cupy.cuda.Device(0).synchronize()
 cupy.get_default_memory_pool().free_all_blocks()
 xp = cuda.cupy
 x = xp.arange(6, dtype=np.float32).reshape(2, 3)
-copy = cuda.to_gpu(x)
-copy += 1
-assert (cuda.to_cpu(copy) == x + 1).all() and cupy.asnumpy(x) is x
+other = cuda.to_gpu(x)
+other += 1
+assert (cuda.to_cpu(other) == x + 1).all() and cupy.asnumpy(x) is x
 
 class Net(chainer.Chain):
     def __init__(self):
@@ -34,6 +34,7 @@ model = L.Classifier(Net())
 assert model.to_gpu() is model and model.to_gpu(0) is model
 model.to_device('@cupy:0')
 model.to_device(chainer.get_device(0))
+assert pickle.loads(pickle.dumps(model)).xp is copy.deepcopy(model).xp is np
 variable = chainer.Variable(x)
 variable.to_gpu()
 with chainer.using_device(chainer.get_device(0)), cuda.get_device_from_array(x):

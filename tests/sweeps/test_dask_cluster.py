@@ -11,8 +11,10 @@ import time
 
 import pytest
 from distributed import Client
+from processes import run_code
 
 from vgg_cifar.errors import InputError
+from vgg_cifar.stop_signals import STOP_SIGNALS
 from vgg_cifar.sweeps.assignment import Assignment
 from vgg_cifar.training.build import load_data
 from vgg_cifar.training.settings import Settings
@@ -89,23 +91,37 @@ def test_ctrl_c_stops_all_with_snapshots_and_leaves_no_process(reproduce, assert
     assert under_way(command.out)
     for folder in under_way(command.out):
         assert (folder / 'snapshot.npz').exists()
-    status, _, errors = reproduce('--jobs', '2').end()
+    # In this process, with no Dask: what is left is the same work.
+    status, _, errors = reproduce().end()
     assert status == 0, errors
     assert_same(command.out)
 
 
-@pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1])
-def test_no_signal_to_the_group_ends_a_worker(reproduce, under_way, number):
+def test_sigterm_to_the_group_ends_no_worker(reproduce, under_way):
     """As scancel, systemd and a terminal that closes send it; no worker is started anew."""
     command = reproduce('--jobs', '2')
     command.until_epoch(runs=2)
-    command.signal(number)
+    command.signal(signal.SIGTERM)
     # Less than a run that goes on to its end would take, and than Dask gives a worker that has died.
     status, _, errors = command.end(seconds=60)
-    assert status == 128 + number
-    assert len(errors.splitlines()) == 1 and f'stopped by {number.name}' in errors
+    assert status == 128 + signal.SIGTERM
+    assert len(errors.splitlines()) == 1 and 'stopped by SIGTERM' in errors
     none_left(command.process.pid)
     assert all((folder / 'snapshot.npz').exists() for folder in under_way(command.out))
+
+
+def test_a_worker_heeds_no_stop_signal():
+    code = f"""if True:
+        import os
+        from vgg_cifar.sweeps.dask_cluster import local_client
+        if __name__ == '__main__':
+            with local_client(1) as client:
+                for number in {[int(number) for number in STOP_SIGNALS]}:
+                    (before,) = client.run(os.getpid).values()
+                    os.kill(before, number)
+                    (after,) = client.run(os.getpid).values()
+                    print(number, before == after)"""
+    assert run_code(code) == ''.join(f'{int(number)} True\n' for number in STOP_SIGNALS)
 
 
 @pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGUSR1])
@@ -117,13 +133,6 @@ def test_a_signal_to_the_command_stops_the_workers_of_a_cluster(reproduce, sched
     assert status == 128 + number
     assert len(errors.splitlines()) == 1 and f'stopped by {number.name}' in errors
     assert all((folder / 'snapshot.npz').exists() for folder in under_way(command.out))
-
-
-def test_a_cluster_that_exists_gives_the_same_bits(reproduce, scheduler, assert_same):
-    command = reproduce('--scheduler', scheduler)
-    status, _, errors = command.end()
-    assert (status, errors) == (0, '')
-    assert_same(command.out)
 
 
 def test_a_killed_workers_run_goes_on_with_another(reproduce, scheduler, assert_same):
@@ -147,14 +156,14 @@ def test_a_killed_command_leaves_runs_that_the_next_one_gathers(reproduce, sched
     assert_same(command.out)
 
 
-def test_a_failed_run_is_named_and_the_others_are_done(reproduce, serial, assert_same, tmp_path):
+def test_a_failed_run_is_named_and_the_others_are_done(reproduce, scheduler, serial, assert_same, tmp_path):
     first = sorted(path.name for path in (serial / 'runs').iterdir())[0]
     broken = tmp_path / 'study' / 'runs' / first / 'settings.json'
     broken.parent.mkdir(parents=True)
     shutil.copy(serial / 'study.json', tmp_path / 'study')
     there = json.loads((serial / 'runs' / first / 'settings.json').read_text())
     broken.write_text(json.dumps({**there, 'batch_size': 7}))
-    command = reproduce('--jobs', '2')
+    command = reproduce('--scheduler', scheduler)
     status, output, errors = command.end()
     assert status == 1
     assert len(errors.splitlines()) == 1
@@ -163,8 +172,7 @@ def test_a_failed_run_is_named_and_the_others_are_done(reproduce, serial, assert
     assert len(list(command.out.glob('runs/*/result.json'))) == 3
     assert (command.out / 'report.html').exists()
     broken.unlink()
-    # In this process, with no Dask: what is left is the same work.
-    status, output, errors = reproduce().end()
+    status, output, errors = reproduce('--scheduler', scheduler).end()
     assert status == 0, errors
     assert '4 runs, 3 finished, 1 to do' in output
     assert_same(command.out)

@@ -260,7 +260,7 @@ def test_without_mpi_the_message_says_how_to_get_it(monkeypatch, capsys, tmp_pat
     monkeypatch.setitem(sys.modules, 'mpi4py', None)
     assert cli.main(['train', '--communicator', 'naive', '-o', str(tmp_path)]) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert 'pip install "vgg-cifar[distributed]"' in line
+    assert 'pip install ".[distributed]"' in line
     assert cli.main(['train', '--multi-node-batch-norm', '-o', str(tmp_path)]) == 2
 
 

@@ -48,7 +48,7 @@ def stack(monkeypatch):
 
 
 MISSING = [
-    ({'cupy': False}, 'CuPy is not installed: pip install "vgg-cifar[gpu]"'),
+    ({'cupy': False}, 'CuPy is not installed: pip install ".[gpu]"'),
     ({'libraries': False}, "CuPy is installed, but not CUDA's libraries (no libcublas.so): pip install"),
     ({'card': False}, 'CuPy 14.2.0 finds no GPU here, or no driver for one'),
 ]

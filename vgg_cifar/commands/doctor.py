@@ -150,7 +150,7 @@ def _cluster() -> Iterator[Finding]:
         try:
             module = importlib.import_module(name)
         except Exception as error:
-            yield Finding(subject, _failure(error), f'{advice}: pip install "vgg-cifar[distributed]"')
+            yield Finding(subject, _failure(error), f'{advice}: pip install ".[distributed]"')
         else:
             version = module.Get_library_version() if subject == 'MPI' else module.__version__
             yield Finding(subject, version.partition(',')[0].partition('\n')[0])

@@ -10,12 +10,10 @@ from pathlib import Path
 
 from vgg_cifar.accelerators.layers import COMPUTE, check_compute
 from vgg_cifar.atomic import replacing, require_folder, write_json
-from vgg_cifar.convolution_implementations import page as convolutions
 from vgg_cifar.convolution_implementations import study as convolution_study
 from vgg_cifar.dask_connection import connected, missing
 from vgg_cifar.datasets.image_data import ImageData
 from vgg_cifar.errors import InputError, WorkFailed
-from vgg_cifar.reporting import index, report
 from vgg_cifar.studies import STUDIES, get_study
 from vgg_cifar.studies.study import Figure, Study
 from vgg_cifar.studies.study_folder import INDEX, StudyFolder, study_id
@@ -153,6 +151,8 @@ def _all(arguments: argparse.Namespace) -> Path:
         except WorkFailed as error:
             print(error, flush=True)
             failures.append(f'{report_id}: {error}')
+    from vgg_cifar.reporting import index
+
     page = index.build(out)
     if failures:
         raise WorkFailed('; '.join(failures))
@@ -174,9 +174,16 @@ def _one(report_id: str, arguments: argparse.Namespace, out: Path | None, in_ind
             run_all(plan.figures, plan.wanted, found, plan.cost, sys.stdout)
     except WorkFailed:
         # What has been done is worth a page.
-        report.build(plan.folder, in_index)
+        _page(plan.folder, in_index)
         raise
-    return report.build(plan.folder, in_index)
+    return _page(plan.folder, in_index)
+
+
+def _page(folder: StudyFolder, in_index: bool) -> Path:
+    # matplotlib takes a while to import, which a command that is refused does not wait for.
+    from vgg_cifar.reporting import report
+
+    return report.build(folder, in_index)
 
 
 def _array(arguments: argparse.Namespace) -> None:
@@ -344,15 +351,19 @@ def runner(scheduler: str | None, jobs: int | None, plan: Plan, verbose: bool = 
 
 
 def _check_convolutions(scale: str, out: Path) -> None:
+    from vgg_cifar.convolution_implementations import page
+
     _check_out(out, convolution_study.ID)
-    if (out / convolutions.COSTS).exists() and (found := convolutions.scale_of(out)) != scale:
+    if (out / page.COSTS).exists() and (found := page.scale_of(out)) != scale:
         raise InputError(f'{out}: holds the scale {found}, not {scale}; choose another -o')
 
 
 def _convolutions(scale: str, out: Path, in_index: bool) -> Path:
     """Measure convolutions, unless that has been done at this scale; return the page."""
+    from vgg_cifar.convolution_implementations import page
+
     ranges = convolution_study.SCALES[scale]
-    costs, wanted = out / convolutions.COSTS, {'study': convolution_study.ID, 'scale': scale}
+    costs, wanted = out / page.COSTS, {'study': convolution_study.ID, 'scale': scale}
     _check_convolutions(scale, out)
     print(f'{len(ranges.all_sizes())} sizes, {ranges.rounds} rounds: {ranges.about}', flush=True)
     if not costs.exists():
@@ -362,7 +373,7 @@ def _convolutions(scale: str, out: Path, in_index: bool) -> Path:
         content = measure(ranges)
         write_json(out / INDEX, wanted)
         write_json(costs, content)
-    return convolutions.build(out, in_index)
+    return page.build(out, in_index)
 
 
 def data_source(study: Study, given: Path | None) -> Path | str:

@@ -112,6 +112,10 @@ def _replace_cuda(cuda: types.ModuleType, cupy: _CuPy, say: Callable[[], None]) 
             super().__init__()
             say()
 
+        def __reduce__(self) -> tuple:
+            # A model holds its device, and is pickled.
+            return CpuDevice, ()
+
         @staticmethod
         def from_device_id(number: int) -> 'Gpu':
             return Gpu()

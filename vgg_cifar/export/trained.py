@@ -33,7 +33,7 @@ class Trained:
     """A network with its weights, in test mode, and what it was trained on.
 
     Attributes:
-        model: from images (N, *image_shape), float32, to scores (N, len(class_names)), before the softmax.
+        model: from images (N, C, H, W), float32, to scores (N, classes), before the softmax.
         image_shape: (C, H, W) of what it sees.
         original_shape: (C, H, W) of the images of its data set, of which it may see the middle.
         class_names: in the order of the scores; numbers where nobody has recorded names.

@@ -320,7 +320,7 @@ STUDY = Study(
     base=Settings(model='mlp', batch_size=100, epochs=100, chance_patience=0),
     scales={
         'smoke': Scale(
-            {'epochs': 2, 'batch_size': 25, 'train_size': 200, 'validation_size': 50, 'test_size': 100},
+            {'epochs': 2, 'batch_size': 25, 'train_size': 100, 'validation_size': 50, 'test_size': 50},
             seeds=1,
             rounds=1,
             timed_steps=1,

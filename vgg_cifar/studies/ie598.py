@@ -473,9 +473,9 @@ STUDY = Study(
             {
                 'epochs': 2,
                 'batch_size': 25,
-                'train_size': 200,
+                'train_size': 100,
                 'validation_size': 50,
-                'test_size': 100,
+                'test_size': 50,
                 'chance_patience': 0,
             },
             seeds=1,

