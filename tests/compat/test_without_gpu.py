@@ -18,6 +18,8 @@ cupy.cuda.Device(0).synchronize()
 cupy.get_default_memory_pool().free_all_blocks()
 xp = cuda.cupy
 x = xp.arange(6, dtype=np.float32).reshape(2, 3)
+assert xp.random.uniform(-1, 1, (2, 3), dtype=np.float32).dtype == 'f'
+assert xp.random.randint(3, size=2).max() < 3
 other = cuda.to_gpu(x)
 other += 1
 assert (cuda.to_cpu(other) == x + 1).all() and cupy.asnumpy(x) is x

@@ -72,11 +72,12 @@ def test_the_command_refuses_what_chainer_has_no_file_for(tmp_path):
 ANSWERED = """
 import sys
 from vgg_cifar.commands import run
-from vgg_cifar.compat import chainer7
+from vgg_cifar.compat import chainer7, old_names
+old_names.restore(None)
 run._answer_data()
 from vgg_cifar.datasets import chainer_cache, mnist
 release = mnist.Release({}, (), dict.fromkeys(%(names)r))
-chainer_cache.LOADERS['mnist'] = lambda path: mnist.image_data(
+mnist.load = chainer_cache.LOADERS['mnist'] = lambda path=None: mnist.image_data(
     mnist.read_idx_set(mnist.folder(release)), 'here', 'mnist', None)
 import chainer
 train, test = chainer.datasets.get_mnist(scale=255)
@@ -84,6 +85,9 @@ print(len(train), len(test), int(train[0][0].sum()))
 mnist.folder.__defaults__ = (release, None)
 from urllib import request
 request.urlretrieve('http://yann.lecun.com/exdb/mnist/train-labels-idx1-ubyte.gz', 'labels.gz')
+from sklearn.datasets import fetch_mldata
+bunch = fetch_mldata('MNIST original', data_home='.')
+print(bunch.data.shape, bunch['target'].tolist())
 """
 
 
@@ -91,6 +95,8 @@ def test_what_asks_a_host_that_is_gone_is_answered(tmp_path):
     files = idx_files(suffix='.gz')
     folder(tmp_path / 'mnist-rebuilt', files)
     environment = {'VGG_CIFAR_CACHE': str(tmp_path), 'CHAINER_DATASET_ROOT': str(tmp_path / 'chainer')}
+    labels = [float(label) for part in LABELS.values() for label in sorted(part)]
     found = run_code(ANSWERED % {'names': list(files)}, cwd=tmp_path, environment=environment)
-    assert found == f'{len(IMAGES["train"])} {len(LABELS["test"])} {int(IMAGES["train"][0].sum())}\n'
+    sizes = f'{len(IMAGES["train"])} {len(LABELS["test"])} {int(IMAGES["train"][0].sum())}'
+    assert found == f'{sizes}\n(10, 784) {labels}\n'
     assert (tmp_path / 'labels.gz').read_bytes() == files['train-labels-idx1-ubyte.gz']

@@ -10,7 +10,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from vgg_cifar.compat import script
+from vgg_cifar.compat import old_names, script
 from vgg_cifar.compat.chainer7 import when_loaded
 from vgg_cifar.errors import InputError, WorkFailed
 
@@ -82,6 +82,30 @@ def _explain() -> None:
         print(line, file=sys.stderr)
 
 
+class _Bunch(dict):
+    """A dictionary whose items are attributes as well."""
+
+    __getattr__ = dict.__getitem__
+
+
+def _fetch_mldata(dataname: str, *_: Any, **options: Any) -> _Bunch:
+    """Return MNIST as scikit-learn's function did: digit by digit, 60,000 images and then 10,000."""
+    if not dataname.lower().startswith('mnist'):
+        raise OSError(f'{dataname}: mldata.org, which had it, is gone; get the data set elsewhere')
+    import numpy
+
+    from vgg_cifar.datasets import mnist
+
+    data = mnist.load()
+    orders = [numpy.argsort(y, kind='stable') for y in (data.y_train, data.y_test)]
+    images = [data.x_train[orders[0]], data.x_test[orders[1]]]
+    labels = [data.y_train[orders[0]], data.y_test[orders[1]]]
+    return _Bunch(
+        data=numpy.concatenate(images).reshape(-1, 784),
+        target=numpy.concatenate(labels).astype(numpy.float64),
+    )
+
+
 _MNIST = 'http://yann.lecun.com/exdb/mnist/'
 
 
@@ -142,6 +166,18 @@ def _answer_data() -> None:
 
         module.install_opener(module.build_opener(Mnist))
 
+    def sklearn(module: types.ModuleType) -> None:
+        module.fetch_mldata = _fetch_mldata  # type: ignore[attr-defined]
+
+    def without_sklearn() -> types.ModuleType:
+        module = types.ModuleType('sklearn.datasets')
+        sklearn(module)
+        return module
+
+    # Where scikit-learn is not installed, scripts that want nothing else of it run all the same.
+    old_names.MODULES['sklearn'] = lambda: types.ModuleType('sklearn')
+    old_names.MODULES['sklearn.datasets'] = without_sklearn
+    when_loaded('sklearn.datasets', sklearn)
     when_loaded('chainer.datasets.mnist', mnist)
     when_loaded('chainer.datasets.cifar', cifar)
     when_loaded('urllib.request', request)

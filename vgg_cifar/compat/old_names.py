@@ -31,7 +31,8 @@ def restore(load: Callable[[str, str], types.ModuleType]) -> None:
     for module, repair in _REPAIRS.items():
         when_loaded(module, repair)
     # After all others, which know the modules that are still there.
-    sys.meta_path.append(_Modules(load))
+    MODULES['imp'] = functools.partial(_imp, load)
+    sys.meta_path.append(_Modules())
 
 
 def _give(names: dict[str, Make], module: types.ModuleType) -> None:
@@ -228,22 +229,24 @@ _REPAIRS: dict[str, Callable[[types.ModuleType], None]] = {
 }
 
 
-class _Modules:
-    """Finds what no one else has found: modules that are gone."""
+MODULES: dict[str, Callable[[], types.ModuleType]] = {
+    'xml.etree.cElementTree': lambda: _copy('xml.etree.ElementTree'),
+    'scipy.misc': lambda: types.ModuleType('scipy.misc'),
+    'sklearn.cross_validation': lambda: _copy('sklearn.model_selection'),
+}
+"""Modules that are gone, or not installed, and how they are made."""
 
-    def __init__(self, load: Callable[[str, str], types.ModuleType]) -> None:
-        self._made: dict[str, Callable[[], types.ModuleType]] = {
-            'imp': functools.partial(_imp, load),
-            'xml.etree.cElementTree': lambda: _copy('xml.etree.ElementTree'),
-            'scipy.misc': lambda: types.ModuleType('scipy.misc'),
-        }
+
+class _Modules:
+    """Finds them where no one else does."""
 
     def find_spec(self, name: str, path: Sequence[str] | None = None, target: Any = None) -> Any:
-        return importlib.machinery.ModuleSpec(name, self) if name in self._made else None  # type: ignore[arg-type]
+        is_package = f'{name}.datasets' in MODULES
+        return importlib.machinery.ModuleSpec(name, self, is_package=is_package) if name in MODULES else None  # type: ignore[arg-type]
 
     def create_module(self, spec: importlib.machinery.ModuleSpec) -> types.ModuleType:
         given[spec.name] = None
-        return self._made[spec.name]()
+        return MODULES[spec.name]()
 
     def exec_module(self, module: types.ModuleType) -> None:
         """Do nothing: it is made."""

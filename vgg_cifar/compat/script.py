@@ -158,7 +158,8 @@ class _Finder:
         self._own: dict[str, bool] = {}
         self._packages: set[str] = set()
         own, *others = (os.path.realpath(entry) for entry in (program.way.folder, *program.way.others))
-        self._others = {*others} - {own}
+        # A folder on PYTHONPATH that the script lies in is its own as well.
+        self._others = {other for other in others if not Path(own).is_relative_to(other)}
 
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: types.ModuleType | None = None

@@ -64,6 +64,23 @@ class _NoArray:
     """The class of arrays on a GPU: there are none."""
 
 
+class _Random:
+    """NumPy's random numbers, in a type that CuPy would be asked for."""
+
+    def __getattr__(self, name: str) -> Any:
+        import numpy
+
+        draw = getattr(numpy.random, name)
+        if not callable(draw) or isinstance(draw, type):
+            return draw
+
+        def of_type(*arguments: Any, dtype: Any = None, **options: Any) -> Any:
+            drawn = draw(*arguments, **options)
+            return drawn if dtype is None else numpy.asarray(drawn, dtype)
+
+        return of_type
+
+
 class _CuPy(types.ModuleType):
     """NumPy in the part of CuPy."""
 
@@ -86,6 +103,7 @@ class _CuPy(types.ModuleType):
             set_allocator=lambda *allocator: None,
         )
         self.asnumpy = numpy.asarray
+        self.random = _Random()
         self.get_array_module = lambda *arrays: numpy
         self.get_default_memory_pool = self.get_default_pinned_memory_pool = _Device
 
