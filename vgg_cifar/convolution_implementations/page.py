@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy
 from matplotlib.axes import Axes
+from matplotlib.ticker import EngFormatter
 
 from vgg_cifar import json_file
 from vgg_cifar.atomic import replacing, write_json
@@ -173,7 +174,8 @@ def _draw_times(
         base = numpy.median(middle['seconds']) / study.expected_time(ranges.base)
         model = [base * study.expected_time(size) for size in sizes]
         axes.plot(places, model, **THEORY['R3: time B F F T, through scipy.signal'])
-    axes.set_ylabel('seconds of a call: median, range')
+    axes.yaxis.set_major_formatter(EngFormatter('s'))
+    axes.set_ylabel('time of a call: median, range')
 
 
 def _draw_memory(
@@ -188,7 +190,8 @@ def _draw_memory(
     storage = [study.expected_storage(size, backward) for size in sizes]
     axes.plot(places, storage, **THEORY['R3: storage of the result'])
     axes.plot(places, [study.columns_storage(size) for size in sizes], **THEORY["im2col's columns"])
-    axes.set_ylabel('peak memory (bytes)')
+    axes.yaxis.set_major_formatter(EngFormatter('B'))
+    axes.set_ylabel('peak memory')
 
 
 def _numbers(

@@ -132,7 +132,7 @@ def _limits(lines: Sequence[Line]) -> tuple[float, float]:
 
 
 def _range(lines: Sequence[Line], beginning: float) -> tuple[float, float]:
-    """Return the least and the largest value of the lines and their bands behind a share of `beginning`."""
+    """Return the least and the largest value of the lines and their bands after a share of `beginning`."""
     values = []
     for line in lines:
         later = slice(int(beginning * len(line.x)), None)

@@ -161,7 +161,7 @@ DILATION_BEST = Claim(
 DILATION_TIME = Claim(
     'R2.dilation-time',
     ('8',),
-    'Dilation is the slowest, and doubling nearly doubles its time only.',
+    'Dilation is the slowest, and only its time is nearly doubled by doubling.',
     'A training step with dilation takes longer than with the other reductions, baseline and doubling. With '
     'doubling it takes 1.5 to 2.2 times as long under dilation (1.80 in the report), less than 1.25 times '
     'under max-pooling and striding (1.07 and 1.03).',

@@ -156,7 +156,7 @@ TABLE_4 = _table(
 )
 NORMALISED = {
     place: {
-        rule: _dnn(f'{name}, BN behind {layers}', rule, lr, batch_norm=place)
+        rule: _dnn(f'{name}, BN after {layers}', rule, lr, batch_norm=place)
         for rule, name, lr in (('sgd', 'SGD', 0.05), ('rmsprop', 'RMSProp', 0.001), ('adam', 'Adam', 0.001))
     }
     for place, layers in (('hidden', 'hidden layers'), ('every', 'every layer'))
@@ -168,9 +168,9 @@ TABLE_5 = _table(
     (*NORMALISED['hidden'].values(), *NORMALISED['every'].values()),
     ((0.8363, 0.8327), (0.8342, 0.8342), (0.8284, 0.8244)),
     'Batch normalisation lowers the accuracy under each rule, most under Adam.',
-    'It is "immediately after each fully connected layer": behind the four hidden ones here, and, as the '
+    'It is "immediately after each fully connected layer": after the four hidden ones here, and, as the '
     'text '
-    "can be read, behind the last one too, in the last three rows. Chainer's tests with running averages; "
+    "can be read, after the last one too, in the last three rows. Chainer's tests with running averages; "
     "whether the report's did is not said.",
 )
 CNN = {
@@ -276,11 +276,11 @@ BN_HURTS = Claim(
     'R4.bn-hurts',
     ('table-5', 'table-4'),
     'Batch normalisation after the fully connected layers lowers the accuracy under all three rules.',
-    'The maximum validation accuracy is lower with it behind the hidden layers, for SGD, RMSProp and Adam.',
+    'The maximum validation accuracy is lower with it after the hidden layers, for SGD, RMSProp and Adam.',
     tuple(Difference(VALIDATION, WITHOUT[rule], NORMALISED['hidden'][rule], 'max') for rule in WITHOUT),
     checks=(
         Check(
-            'With it behind the last layer too:',
+            'With it after the last layer too:',
             tuple(
                 Difference(VALIDATION, WITHOUT[rule], NORMALISED['every'][rule], 'max') for rule in WITHOUT
             ),
@@ -353,7 +353,7 @@ STUDY = Study(
         'There is one seed of each run, and most rows of a table lie within a point of each other. '
         "EMNIST's address and checksum have changed several times. One number of table 4 seems to "
         'have slipped by a power of ten.',
-        "How weights start, RMSProp's epsilon, whether batch normalisation stands behind the last "
+        "How weights start, RMSProp's epsilon, whether batch normalisation stands after the last "
         'layer too, and whether it tests with running averages.',
     ),
 )

@@ -110,8 +110,8 @@ DEPTH_TIME = Claim(
     'R1.depth-time',
     ('2',),
     'Each further pooling layer offsets the added training time of the deeper network.',
-    'E is the listing (8 convolutions, 3 poolings) plus one pooling and four convolutions behind it. Offset: '
-    'its step takes less than 12/8 of the time, so that a convolution behind the pooling costs less than '
+    'E is the listing (8 convolutions, 3 poolings) plus one pooling and four convolutions after it. Offset: '
+    'its step takes less than 12/8 of the time, so that a convolution after the pooling costs less than '
     'those before it did. The report gives no times; this is our reading.',
     (TimeRatio(POOLING_TIME, NORMALISED['E'], LISTING, low=0.0, high=12 / 8),),
     checks=(

@@ -132,7 +132,7 @@ FIGURES_5_AND_6 = LayerPictures(
     says="Each layer's activations and, with the number of parameters, its weights: 8 x 5 x 5 x 1 + 8 = 208 "
     'and '
     '16 x 5 x 5 x 8 + 16 = 3,216.',
-    choices='The image is a drawn ring, which stands for a 0. Activations are shown behind the ReLU. The '
+    choices='The image is a drawn ring, which stands for a 0. Activations are shown after the ReLU. The '
     "demo's pictures of gradients are left out: at the end of training they are near zero.",
     columns=(),
     called='Figures 5 and 6',
