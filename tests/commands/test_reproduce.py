@@ -68,8 +68,8 @@ def test_ends_with_the_page(done):
     assert printed.splitlines()[-1] == str(out / 'report.html')
     assert '3 runs, 0 finished, 3 to do' in printed
     assert re.search(r'about \d+ (s|min) to go, by 3 timed steps', printed)
-    # A line a run, beside the heading, the number of runs, the estimate and the page.
-    assert len(printed.splitlines()) == 3 + 4
+    # A line a run, beside the heading, the number of runs, the estimate, the sentence and the page.
+    assert len(printed.splitlines()) == 3 + 5
     ended = r'\[2/3\] pooling.*: test accuracy 0\.\d+; 1 running, 0 to come, about \d+ (s|min) left'
     assert re.search(ended, printed)
     outputs = ('figures/figure_7.png', 'figures/figure_7.svg', 'tables/figure_7.csv', 'tables/figure_7.md')

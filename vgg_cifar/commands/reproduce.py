@@ -14,6 +14,7 @@ from vgg_cifar.convolution_implementations import study as convolution_study
 from vgg_cifar.dask_connection import connected, missing
 from vgg_cifar.datasets.image_data import ImageData
 from vgg_cifar.errors import InputError, WorkFailed
+from vgg_cifar.reporting.learned import learned
 from vgg_cifar.studies import STUDIES, get_study
 from vgg_cifar.studies.study import Figure, Study
 from vgg_cifar.studies.study_folder import INDEX, StudyFolder, study_id
@@ -176,7 +177,9 @@ def _one(report_id: str, arguments: argparse.Namespace, out: Path | None, in_ind
         # What has been done is worth a page.
         _page(plan.folder, in_index)
         raise
-    return _page(plan.folder, in_index)
+    page = _page(plan.folder, in_index)
+    print(learned(plan.folder, plan.figures), flush=True)
+    return page
 
 
 def _page(folder: StudyFolder, in_index: bool) -> Path:
@@ -259,6 +262,8 @@ def make_plan(report_id: str, arguments: argparse.Namespace, out: Path) -> Plan:
     study = get_study(report_id)
     _check_out(out, report_id)
     figures = choose_figures(study, arguments.figures)
+    if arguments.scale not in study.scales:
+        raise InputError(f'--scale is {arguments.scale}; {report_id} has {", ".join(study.scales)}')
     scale = study.scales[arguments.scale]
     seeds = scale.seeds if arguments.seeds is None else arguments.seeds
     if seeds < 1:
@@ -353,6 +358,10 @@ def runner(scheduler: str | None, jobs: int | None, plan: Plan, verbose: bool = 
 def _check_convolutions(scale: str, out: Path) -> None:
     from vgg_cifar.convolution_implementations import page
 
+    if scale not in convolution_study.SCALES:
+        raise InputError(
+            f'--scale is {scale}; {convolution_study.ID} has {", ".join(convolution_study.SCALES)}'
+        )
     _check_out(out, convolution_study.ID)
     if (out / page.COSTS).exists() and (found := page.scale_of(out)) != scale:
         raise InputError(f'{out}: holds the scale {found}, not {scale}; choose another -o')
@@ -362,9 +371,9 @@ def _convolutions(scale: str, out: Path, in_index: bool) -> Path:
     """Measure convolutions, unless that has been done at this scale; return the page."""
     from vgg_cifar.convolution_implementations import page
 
+    _check_convolutions(scale, out)
     ranges = convolution_study.SCALES[scale]
     costs, wanted = out / page.COSTS, {'study': convolution_study.ID, 'scale': scale}
-    _check_convolutions(scale, out)
     print(f'{len(ranges.all_sizes())} sizes, {ranges.rounds} rounds: {ranges.about}', flush=True)
     if not costs.exists():
         # Imports scipy.signal, which takes as long as all else together.
