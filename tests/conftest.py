@@ -8,10 +8,16 @@ os.environ.setdefault('OMP_NUM_THREADS', '1')
 
 import hypothesis
 
-import vgg_cifar  # noqa: F401
+from vgg_cifar.compat import chainer7
 
 # No test is timed: the machine may be busy.
 hypothesis.settings.register_profile('untimed', deadline=None)
 # Where a failure is expected, its smallest example is of no interest.
 hypothesis.settings.register_profile('no-shrinking', deadline=None, phases=[hypothesis.Phase.generate])
 hypothesis.settings.load_profile('untimed')
+
+
+def pytest_configure(config):
+    """Leave out what Chainer's age makes others say, as for a user; pytest sets filters of its own."""
+    for message, category, module in chainer7.AGE_WARNINGS:
+        config.addinivalue_line('filterwarnings', f'ignore:{message}:{category.__name__}:{module}')

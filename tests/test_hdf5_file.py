@@ -317,7 +317,7 @@ def test_closing_closes_the_parts(tmp_path):
         pass
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason='root may read everything')
+@pytest.mark.skipif(os.geteuid() == 0, reason='root may read everything: run as another user')
 def test_a_file_that_may_not_be_read(tmp_path):
     path = save(tmp_path / 'a.hdf5', X=X)
     path.chmod(0)

