@@ -483,21 +483,6 @@ STUDY = Study(
             timed_steps=1,
             about='shows that everything works, decides nothing',
         ),
-        # The least at which networks that learn part from one that does not, on the synthetic images too.
-        'glance': Scale(
-            {
-                'epochs': 8,
-                'batch_size': 25,
-                'train_size': 800,
-                'validation_size': 100,
-                'test_size': 200,
-                'chance_patience': 0,
-            },
-            seeds=1,
-            rounds=1,
-            timed_steps=1,
-            about='a minute or two for each network on 2 cores; shows which learn at all',
-        ),
         # Few images and a small batch: they give more steps, and more of a difference between variants, for
         # the same hour than more images or larger batches.
         'quick': Scale(
