@@ -13,6 +13,8 @@ import pytest
 from both_paths import numbers
 from worker import network_output, put_output
 
+from vgg_cifar.accelerators.onednn import blas, linear
+
 
 @pytest.mark.parametrize('method', ['fork', 'spawn'])
 def test_worker_processes_do_not_hang(method):
@@ -112,3 +114,63 @@ print([threads.used(), os.environ.get('OMP_NUM_THREADS')])
     result = subprocess.run([sys.executable, '-c', code], env=environment, capture_output=True, text=True)
     assert result.stdout == f'{[number, given]}\n', result.stderr
     assert result.stderr == ''
+
+
+@pytest.mark.parametrize(
+    'given, spins',
+    [({}, '1000'), ({'GOMP_SPINCOUNT': '7'}, '7'), ({'OMP_WAIT_POLICY': 'passive'}, '0')],
+)
+def test_threads_soon_sleep_unless_told_otherwise(given, spins):
+    code = """
+import os
+from vgg_cifar.accelerators.onednn import library
+before = dict(os.environ)
+library.load()
+assert before == dict(os.environ)
+"""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(('GOMP_', 'OMP_'))}
+    environment |= {'VGG_CIFAR_ACCELERATOR': 'off', 'OMP_DISPLAY_ENV': 'verbose', **given}
+    result = subprocess.run([sys.executable, '-c', code], env=environment, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    assert f"GOMP_SPINCOUNT = '{spins}'" in result.stderr
+
+
+def test_small_products_wake_no_other_threads(monkeypatch):
+    (get, set_number), *_ = calls = blas._calls() or pytest.skip("NumPy's BLAS is not OpenBLAS")
+    seen = []
+    matmul = numpy.matmul
+
+    def watched(*given):
+        seen.append([get() for get, _ in calls])
+        return matmul(*given)
+
+    monkeypatch.setattr(numpy, 'matmul', watched)
+    before = get()
+    set_number(2)
+    try:
+        x, weights = numbers((3, 4), 0), numbers((5, 4), 1)
+        y = linear.forward(x, weights, None)
+        linear.backward_data(weights, y)
+        linear.backward_weights(x, y)
+        assert seen == [[1] * len(calls)] * 3
+        assert get() == 2
+    finally:
+        set_number(before)
+
+
+def test_threads_that_ask_for_one_thread_together_leave_the_number_as_it_was():
+    (get, _), *_ = blas._calls() or pytest.skip("NumPy's BLAS is not OpenBLAS")
+    before = get()
+    together = threading.Barrier(2, timeout=60)
+
+    def work():
+        with blas.one_thread():
+            together.wait()
+            assert get() == 1
+            together.wait()
+
+    other = threading.Thread(target=work)
+    other.start()
+    work()
+    other.join()
+    assert get() == before

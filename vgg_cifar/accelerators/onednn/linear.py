@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 import numpy
 
-from vgg_cifar.accelerators.onednn import arrays, library
+from vgg_cifar.accelerators.onednn import arrays, blas, library
 from vgg_cifar.accelerators.onednn.arrays import address, in_order, type_of
 from vgg_cifar.accelerators.onednn.library import Arg, Propagation, Type
 from vgg_cifar.accelerators.onednn.primitives import Layout, Primitive, cached
@@ -93,7 +93,7 @@ def forward(
     """
     x, weights = in_order(x, dtype), in_order(weights)
     if _is_small(x, len(weights), dtype):
-        y = numpy.matmul(x, weights.T)
+        y = _product(x, weights.T)
         return y if bias is None else numpy.add(y, bias, out=y)
     bias = None if bias is None else in_order(bias)
     y = arrays.empty((len(x), len(weights)))
@@ -108,7 +108,7 @@ def backward_data(weights: numpy.ndarray, gy: numpy.ndarray, dtype: Any = numpy.
     weights, gy = in_order(weights), in_order(gy, dtype)
     n_out, n_in = weights.shape
     if _is_small(gy, n_in, dtype):
-        return numpy.matmul(gy, weights)
+        return _product(gy, weights)
     gx = arrays.empty((len(gy), n_in))
     primitive, order = _backward_data(_Case(len(gy), n_in, n_out, type_of(dtype)))
     blocks = order.read(weights)
@@ -123,7 +123,7 @@ def backward_weights(
     x, gy = in_order(x, dtype), in_order(gy, dtype)
     n_out = gy.shape[1]
     if _is_small(x, n_out, dtype):
-        return numpy.matmul(gy.T, x), gy.sum(axis=0) if bias else None
+        return _product(gy.T, x), gy.sum(axis=0) if bias else None
     gw = arrays.empty((n_out, x.shape[1]))
     gb = arrays.empty((n_out,)) if bias else None
     primitive, order = _backward_weights(_Case(len(x), x.shape[1], n_out, type_of(dtype)), bias)
@@ -136,3 +136,8 @@ def backward_weights(
 def _is_small(rows: numpy.ndarray, columns: int, dtype: Any) -> bool:
     """Whether the product of `rows`, (N, M), with a matrix of so many columns is for NumPy."""
     return dtype == numpy.float32 and rows.size * columns <= SMALL
+
+
+def _product(left: numpy.ndarray, right: numpy.ndarray) -> numpy.ndarray:
+    with blas.one_thread():
+        return numpy.matmul(left, right)

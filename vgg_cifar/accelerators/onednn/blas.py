@@ -1,0 +1,64 @@
+"""NumPy's products of matrices on one thread: OpenBLAS wakes the threads of its pool for small ones too.
+
+On a busy machine it then waits for them for much longer than the product takes: a step of 3 ms took 400.
+"""
+
+import contextlib
+import ctypes
+import functools
+import re
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+# NumPy's wheels and SciPy's, and builds of the system, each have their own prefix and suffix.
+PREFIXES, SUFFIXES = ('scipy_openblas', 'openblas'), ('64_', '')
+
+
+_lock = threading.Lock()
+# How many are inside `one_thread`, and what the numbers were before the first.
+_inside = 0
+_before: list[int] = []
+
+
+@contextlib.contextmanager
+def one_thread() -> Iterator[None]:
+    """Compute products on the calling thread alone inside this, where NumPy's BLAS is OpenBLAS."""
+    global _inside
+    with _lock:
+        if not _inside:
+            _before[:] = [get() for get, _ in _calls()]
+            _set([1] * len(_before))
+        _inside += 1
+    try:
+        yield
+    finally:
+        with _lock:
+            _inside -= 1
+            if not _inside:
+                _set(_before)
+
+
+def _set(numbers: Sequence[int]) -> None:
+    for (_, set_number), number in zip(_calls(), numbers, strict=True):
+        set_number(number)
+
+
+@functools.cache
+def _calls() -> list[tuple[Callable[[], int], Callable[[int], object]]]:
+    """Return, of each OpenBLAS in this process, what tells and what sets the number of its threads."""
+    try:
+        mapped = Path('/proc/self/maps').read_text()
+    except OSError:
+        return []
+    found = []
+    for path in sorted(set(re.findall(r'/.*openblas.*\.so.*', mapped))):
+        library = ctypes.CDLL(path)
+        for prefix in PREFIXES:
+            for suffix in SUFFIXES:
+                names = (f'{prefix}_{verb}_num_threads{suffix}' for verb in ('get', 'set'))
+                calls: list[Any] = [getattr(library, name, None) for name in names]
+                if all(calls):
+                    found.append((calls[0], calls[1]))
+    return found
