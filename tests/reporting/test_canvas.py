@@ -17,7 +17,7 @@ from vgg_cifar.studies.study_folder import StudyFolder
 def texts_outside(canvas):
     """Return the texts, axes with their ticks and labels among them, that reach beyond the canvas."""
     renderer = FigureCanvasAgg(canvas).get_renderer()
-    canvas.draw(renderer)
+    canvas.draw_without_rendering()
     boxes = [(text.get_text(), text.get_window_extent(renderer)) for text in canvas.texts]
     for legend in canvas.legends:
         boxes += [(text.get_text(), text.get_window_extent(renderer)) for text in legend.get_texts()]

@@ -80,6 +80,8 @@ def test_page_stands_alone_and_says_what_it_shows(built):
     assert not any(tag in ('link', 'img') or 'src' in attributes for tag, attributes in page.tags)
     ids = [attributes['id'] for _, attributes in page.tags if 'id' in attributes]
     assert len(ids) == len(set(ids))
+    regions = [attributes['aria-label'] for _, attributes in page.tags if attributes.get('role') == 'region']
+    assert len(regions) == len(set(regions)) > 10
     for attributes in (attributes for tag, attributes in page.tags if tag == 'a'):
         target = attributes['href']
         assert target[1:] in ids if target.startswith('#') else (built.path / target).exists()
@@ -267,8 +269,8 @@ def test_a_verdict_that_changes_with_the_scale_stands_beside_the_other(tmp_path)
     figure = next(each for each in ie598.STUDY.figures if each.id == '6')
     best_at = {'quick': -1, 'full': 1, 'smoke': 1}
     folders = [
-        StudyFolder(tmp_path / scale, ie598.STUDY, scale, 2, dict(REDRAW), figures=('7',)).save()
-        for scale in best_at
+        StudyFolder(tmp_path / scale, ie598.STUDY, scale, 2, dict(REDRAW), figures=(figure,)).save()
+        for scale, figure in (('quick', '2'), ('full', '7'), ('smoke', '7'))
     ]
     for here in folders:
         ends = [best_at[here.scale] * number / 100 for number in range(len(figure.variants))]
