@@ -63,7 +63,8 @@ def add_recorded(app, name, source):
         source[0] = source[0].replace('RECORDED', tables)
 
 
-# What axe-core finds in the theme: headings without a level, parts that scroll but not by keys, parts without a name.
+# What axe-core finds in the theme: headings without a level, what scrolls but not by keys, a part without
+# a name.
 ACCESSIBLE = {
     '<p class="caption" role="heading">': '<p class="caption" role="heading" aria-level="2">',
     '<pre>': '<pre tabindex="0">',
