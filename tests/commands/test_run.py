@@ -73,6 +73,15 @@ def test_a_folder_with_a_main_file_is_run(tmp_path):
     assert found == expected
 
 
+def test_a_folder_of_python_2_is_run(tmp_path):
+    (tmp_path / '__main__.py').write_text(
+        'import sys, beside; print __name__, sys.argv == [sys.path[0], "-x"]'
+    )
+    (tmp_path / 'beside.py').write_text('print 7/2')
+    result = python('-m', 'vgg_cifar', 'run', tmp_path, '-x')
+    assert (result.stdout, result.returncode) == ('3\n__main__ True\n', 0)
+
+
 def test_a_missing_script_is_one_line_of_advice():
     result = python('-m', 'vgg_cifar', 'run', 'no_such_script.py', '--epoch', 1)
     assert result.returncode == 2

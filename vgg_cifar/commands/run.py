@@ -50,21 +50,24 @@ def run(arguments: argparse.Namespace) -> int:
     if not is_container and not path.is_file():
         raise InputError(f'{path}: no such script; give the path of a Python file')
     folder = path.resolve() if is_container else path.resolve().parent
+    main = path.resolve() / '__main__.py'
+    by_runpy = is_container and not main.is_file()
+    # As Python has it: nothing is resolved.
+    file = str(main) if is_container else os.path.join(os.getcwd(), arguments.command[0])  # noqa: PTH109, PTH118
     # Python has put our own folder first, unless it was told to put nothing there.
     own = 0 if sys.flags.isolated or getattr(sys.flags, 'safe_path', False) else 1
     others = tuple(sys.path[own:])
-    sys.path[:own] = [str(folder)] if own and not is_container else []
+    sys.path[:own] = [str(folder)] if own and not by_runpy else []
     script.prepare(script.Way(str(folder), others, arguments.python, arguments.chainer, arguments.cpu))
     _answer_data()
     if arguments.explain:
         atexit.register(_explain)
     sys.argv = arguments.command
     try:
-        if is_container:
+        if by_runpy:
             runpy.run_path(str(folder), run_name='__main__')
         else:
-            # As Python has it: nothing is resolved.
-            script.run_file(os.path.join(os.getcwd(), arguments.command[0]))  # noqa: PTH109, PTH118
+            script.run_file(file)
     except SystemExit:
         raise
     except BaseException as error:
