@@ -70,6 +70,12 @@ def main():
     trainer.run()
     train_iter.finalize()
 
+    # As Chainer's tutorial of versions 3 to 6 goes back to the start.
+    test_iter.epoch = 0
+    test_iter.current_position = 0
+    test_iter.is_new_epoch = False
+    assert len(next(test_iter)) == 10
+
     path = os.path.join(args.out, 'model.npz')
     chainer.serializers.save_npz(path, model)
     chainer.serializers.load_npz(path, model)

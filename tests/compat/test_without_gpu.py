@@ -7,7 +7,7 @@ SCRIPT = """
 import chainer, copy, numpy as np, pickle
 import chainer.functions as F, chainer.links as L
 from chainer import cuda
-import cupy
+import cupy, queue
 
 cuda.check_cuda_available()
 cuda.get_device(0).use()
@@ -22,6 +22,10 @@ assert xp.random.uniform(-1, 1, (2, 3), dtype=np.float32).dtype == 'f'
 assert xp.random.randint(3, size=2).max() < 3
 other = cuda.to_gpu(x)
 other += 1
+assert (other.get() - 1 == x.get()).all() and x.get() is not x
+waiting = queue.Queue()
+waiting.put(1)
+assert waiting.get() == 1
 assert (cuda.to_cpu(other) == x + 1).all() and cupy.asnumpy(x) is x
 
 class Net(chainer.Chain):

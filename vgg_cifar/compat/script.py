@@ -137,6 +137,8 @@ def _compile(source: bytes, path: str, module: types.ModuleType) -> types.CodeTy
         else:
             module.__dict__['__builtins__'] = meaning.BUILTINS
             return code
+    if program.way.cpu:
+        return without_gpu.compiled(source, path)
     return compile(source, path, 'exec', dont_inherit=True)
 
 
@@ -145,9 +147,9 @@ class _Loader(importlib.machinery.SourceFileLoader):
 
     def get_code(self, fullname: str) -> Any:
         program.judge(self.path)
-        if not program.python2:
+        if not (program.python2 or program.way.cpu):
             return super().get_code(fullname)
-        # No .pyc: Python would take it for Python 3.
+        # No .pyc: Python would take it for its own.
         return _compile(self.get_data(self.path), self.path, sys.modules[fullname])
 
 

@@ -152,6 +152,8 @@ _GONE: dict[str, Callable[[Any], Any]] = {
     'im_self': operator.attrgetter('__self__'),
     'im_class': lambda method: type(method.__self__),
     'has_key': operator.attrgetter('__contains__'),
+    # CuPy's, where NumPy stands in for it.
+    'get': lambda of: of.copy if hasattr(of, 'itemsize') else of.get,
     'next': operator.attrgetter('__next__'),
     'xreadlines': operator.attrgetter('__iter__'),
     'message': lambda error: error.args[0] if len(error.args) == 1 else '',

@@ -30,7 +30,7 @@ CALL = 'python2.{}'
 ATTRIBUTES = frozenset(
     'keys values items iterkeys itervalues iteritems viewkeys viewvalues viewitems has_key next sort message '
     'encode decode tostring xreadlines im_func im_self im_class func_name func_code func_defaults '
-    'func_globals func_doc func_dict'.split()
+    'func_globals func_doc func_dict get'.split()
 )
 """Attributes that are gone or mean something else; `meaning.attribute` looks them up."""
 
