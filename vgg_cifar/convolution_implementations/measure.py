@@ -10,7 +10,7 @@ import chainer.functions as F
 import numpy
 
 from vgg_cifar.accelerators import onednn
-from vgg_cifar.convolution_implementations import layers_from_scratch as scratch
+from vgg_cifar.convolution_implementations import from_scratch as scratch
 from vgg_cifar.convolution_implementations.study import (
     ACCELERATED,
     CHAINER,

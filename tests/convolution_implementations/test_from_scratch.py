@@ -5,11 +5,12 @@ import chainer.functions as F
 import chainer.links as L
 import numpy
 import pytest
+from convolution_implementations import pooling_and_normalisation as oracles
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vgg_cifar.accelerators import layers
-from vgg_cifar.convolution_implementations import layers_from_scratch as scratch
+from vgg_cifar.convolution_implementations import from_scratch as scratch
 
 few = settings(max_examples=40)
 shapes = st.fixed_dictionaries(
@@ -99,14 +100,14 @@ def test_col2im_is_the_transpose_of_im2col(shape, stride, pad):
 @given(shape=shapes, stride=st.integers(1, 3))
 def test_max_pooling_is_chainers(shape, stride):
     x, size = arrays(**shape)[0], shape['size']
-    y, places = scratch.max_pooling(x, size, stride)
+    y, places = oracles.max_pooling(x, size, stride)
     with chainer.using_config('use_ideep', 'never'):
         variable = chainer.Variable(x)
         expected = F.max_pooling_2d(variable, size, stride, cover_all=False)
         expected.grad = expected.array.copy()
         expected.backward()
     close(y, expected.array)
-    close(scratch.max_pooling_backward(y, places, x.shape, size, stride), variable.grad)
+    close(oracles.max_pooling_backward(y, places, x.shape, size, stride), variable.grad)
 
 
 @few
@@ -120,8 +121,8 @@ def test_batch_normalisation_is_chainers(shape):
         expected = F.batch_normalization(*variables)
         expected.grad = gy
         expected.backward()
-    close(scratch.batch_normalisation(x, gamma, beta), expected.array, 1e-7)
-    found = scratch.batch_normalisation_backward(gy, x, gamma)
+    close(oracles.batch_normalisation(x, gamma, beta), expected.array, 1e-7)
+    found = oracles.batch_normalisation_backward(gy, x, gamma)
     for gradient, variable in zip(found, variables, strict=True):
         close(gradient, variable.grad, 1e-7)
 
@@ -144,14 +145,14 @@ def test_the_fast_convolution_agrees_with_the_one_from_scratch(shape, pad, norma
     x, w, b = x.astype('f8'), w.astype('f8'), b.astype('f8')
     h = scratch.convolution_by_loops(x, w, b, pad=pad)
     ones = numpy.ones(len(w))
-    before = scratch.batch_normalisation(h, ones, 0 * ones) if normalised else h
+    before = oracles.batch_normalisation(h, ones, 0 * ones) if normalised else h
     close(y.array, numpy.maximum(before, 0), 2e-3)
     gh = numpy.where(before > 0, gy, 0)
     # Where the sign of a value is in doubt, so is its gradient.
     if abs(before).min() < 1e-4 or (normalised and h.var(axis=(0, 2, 3)).min() < 1e-2):
         return
     if normalised:
-        gh = scratch.batch_normalisation_backward(gh, h, ones)[0]
+        gh = oracles.batch_normalisation_backward(gh, h, ones)[0]
     gx, gw, _ = scratch.convolution_by_loops_backward(gh, x, w, pad=pad)
     close(variable.grad, gx, 5e-3)
     close(conv.W.grad, gw, 5e-3)
@@ -165,6 +166,6 @@ def test_the_fast_pooling_agrees_with_the_one_from_scratch(shape, stride):
     y = layers.max_pooling(variable, size, stride)
     y.grad = y.array.copy()
     y.backward()
-    expected, places = scratch.max_pooling(x, size, stride)
+    expected, places = oracles.max_pooling(x, size, stride)
     close(y.array, expected, 1e-6)
-    close(variable.grad, scratch.max_pooling_backward(expected, places, x.shape, size, stride), 1e-5)
+    close(variable.grad, oracles.max_pooling_backward(expected, places, x.shape, size, stride), 1e-5)
