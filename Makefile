@@ -58,10 +58,11 @@ dist: $(VENV)/installed-dist ## build dist/*.whl and *.tar.gz, check them, and t
 	cd build/bare && bin/vgg-cifar doctor && bin/vgg-cifar train --train-size 20 --test-size 20 -b 10 -e 1 -o run && \
 	  bin/vgg-cifar data shapes10 --train-size 20 --test-size 20 -o 20.hdf5 && bin/python -m augment 20.hdf5 80.hdf5
 
-bench: $(VENV)/installed ## race a training step against stock Chainer and PyTorch: results/bench.json
+bench: $(VENV)/installed ## race the networks' training steps against stock Chainer and PyTorch: results/bench.md
 	$(BIN)/python -m pip install --editable '.[bench]'
 	@mkdir -p results
-	$(BIN)/python scripts/bench_step.py --batch 100 500 --json results/bench.json
+	$(BIN)/python scripts/bench_step.py --network all --threads 1 2 --json results/bench.json --table results/bench.md
+	$(BIN)/python scripts/bench_step.py --batch 500
 
 # The least at which curves part; CI takes smoke.
 SCALE := quick

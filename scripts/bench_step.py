@@ -4,11 +4,13 @@
     python scripts/bench_step.py --rounds 9 --json bench.json
     python scripts/bench_step.py --network R4-DNN-Adam R3-VGG-38 --threads 1
     python scripts/bench_step.py --network R1 --batch 100 500
+    python scripts/bench_step.py --network all --threads 1 2 --table bench.md
 
-Each contender is a process of its own, with its network and its optimizer; they take turns, one step each,
-so that what else happens on the machine hits all alike. A step is forward, backward and update on one batch
-of random images, by default as many as the report has; reading the loss ends it. PyTorch takes part where
-it is installed (the extra `bench`), compiled where there is a C++ compiler too.
+Each contender is a process of its own, with its network and its optimizer; they take turns, one step each
+(of small networks as many as take 50 ms), so that what else happens on the machine hits all alike. A step is
+forward, backward and update on one batch of random images, by default as many as the report has; reading the
+loss ends it. PyTorch takes part where it is installed (the extra `bench`), compiled where there is a C++
+compiler too.
 
 `Chainer` is the network out of Chainer's own links, as an old script has it. Wall time needs an otherwise
 idle machine. On a busy one, `--clock cpu --threads 1` compares the work itself.
@@ -18,7 +20,9 @@ on arrays that are already in their layouts.
 """
 
 import argparse
+import importlib.metadata
 import importlib.util
+import itertools
 import json
 import os
 import resource
@@ -27,7 +31,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from bench_networks import NETWORKS, Network, chainer_network, torch_network
@@ -212,6 +216,11 @@ def able() -> list[str]:
     return [name for name in CONTENDERS if not any(part in name for part in missing)]
 
 
+# Of short steps, a turn takes as many as last so long, in seconds; between turns there is a pause, in which
+# the threads of the one before, who may look out for more work for a while, fall asleep.
+TURN = 0.05
+PAUSE = 0.02
+
 CLOCKS = {'wall': time.perf_counter, 'cpu': time.process_time}
 
 # Name of a bar: (numerator, denominator); each the fastest of some contenders.
@@ -238,18 +247,21 @@ BARS = {
 
 
 def work(name: str, network: str, n: int, clock: Callable[[], float]) -> None:
-    """Be a contender: warm up, then answer each line of stdin with the seconds of one step."""
+    """Be a contender: warm up, then answer each line of stdin with the mean seconds of a step."""
     if not name.startswith('PyTorch'):
         import vgg_cifar  # noqa: F401
     step = CONTENDERS[name][0](NETWORKS[network], n)
     # The third step of ours is the first that calls what is recorded.
     for _ in range(4):
+        start = time.perf_counter()
         step()
+    count = max(1, round(TURN / (time.perf_counter() - start)))
     print(json.dumps({'ready': True}), flush=True)
     for _ in sys.stdin:
         start = clock()
-        loss = step()
-        seconds = clock() - start
+        for _ in range(count):
+            loss = step()
+        seconds = (clock() - start) / count
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         print(json.dumps({'seconds': seconds, 'loss': loss, 'peak_mib': peak}), flush=True)
 
@@ -281,7 +293,8 @@ class Contender:
         return json.loads(line)
 
     def step(self) -> None:
-        """Make one step, and keep its time."""
+        """Take a turn, and keep the time of a step."""
+        time.sleep(PAUSE)
         self._process.stdin.write('\n')
         self._process.stdin.flush()
         answer = self._answer()
@@ -346,19 +359,72 @@ def show(network: str, n: int, found: dict[str, dict]) -> None:
         print(f'  {name:40} {bar["ratio"]:6.2f}  (middle half of the rounds {low:.2f} to {high:.2f})')
 
 
+def table_row(network: str, n: int, threads: int | None, found: dict[str, dict]) -> str:
+    """Return a line of the table in Markdown."""
+
+    def cell(names: Sequence[str]) -> str:
+        there = [name for name in names if name in found]
+        if not there:
+            return '-'
+        times = [1e3 * t for t in found[min(there, key=lambda name: found[name]['median'])]['seconds']]
+        return f'{statistics.median(times):.3g} ({min(times):.3g} to {max(times):.3g})'
+
+    bar = bars(found).get('fastest PyTorch float32, keeping / ours')
+    ratio = '-' if bar is None else '{:.2f} ({:.2f} to {:.2f})'.format(bar['ratio'], *bar['middle half'])
+    eager = (*PLAIN, *(f'{name}, keeping' for name in PLAIN))
+    cells = (
+        cell(names) for names in (['ours, float32'], ['ours, accelerator off'], ['stock Chainer'], eager)
+    )
+    return f'| {network}, {n} images | {threads or "its own"} | {" | ".join(cells)} | {ratio} |'
+
+
+def table_head(rounds: int) -> str:
+    """Return what stands above the rows: the machine, the versions, and what a number is."""
+    from vgg_cifar import machine
+    from vgg_cifar.accelerators.onednn import library
+
+    versions = ', '.join(
+        f'{name} {importlib.metadata.version(name)}' for name in ('numpy', 'torch') if _installed(name)
+    )
+    return f"""\
+Milliseconds of a training step: medians of {rounds} rounds, in brackets the fastest and the slowest. The
+last column is the fastest eager PyTorch over ours, in brackets the middle half of the rounds.
+{library.load().isa_name}, {machine.cores():g} cores; {versions}.
+
+| network, batch | threads | ours | without accelerator | stock Chainer | PyTorch's best | PyTorch / ours |
+|---|---|---|---|---|---|---|
+"""
+
+
+def _installed(name: str) -> bool:
+    return importlib.util.find_spec(name) is not None
+
+
 def main() -> int:
     """Race, print, and write what was asked for."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        '--network', nargs='+', choices=NETWORKS, default=['R1'], metavar='NAME', help=', '.join(NETWORKS)
+        '--network',
+        nargs='+',
+        choices=['all', *NETWORKS],
+        default=['R1'],
+        metavar='NAME',
+        help=f'all, or some of {", ".join(NETWORKS)}',
     )
     parser.add_argument('--batch', type=int, nargs='+', help="batch sizes (default: the report's)")
     parser.add_argument('--rounds', type=int, default=7, help='steps of each contender')
     parser.add_argument('--only', nargs='+', choices=CONTENDERS, help='leave the others out')
-    parser.add_argument('--threads', type=int, help='threads of each contender; by default their own choice')
+    parser.add_argument(
+        '--threads',
+        type=int,
+        nargs='+',
+        default=[None],
+        help='threads of each contender, one number after the other; by default their own choice',
+    )
     parser.add_argument('--clock', choices=CLOCKS, default='wall', help='what counts as time')
+    parser.add_argument('--table', type=Path, help='where to write a table in Markdown')
     parser.add_argument('--json', type=Path, help='where to write all times')
     parser.add_argument('--work', nargs=3, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -367,15 +433,21 @@ def main() -> int:
         work(name, network, int(n), CLOCKS[arguments.clock])
         return 0
     results: dict[str, dict] = {}
+    rows = []
     able_here = arguments.only or able()
-    for network in arguments.network:
+    networks = list(NETWORKS) if 'all' in arguments.network else arguments.network
+    for network, threads in itertools.product(networks, arguments.threads):
         names = [name for name in able_here if network == 'R1' or not name.startswith('bound')]
         for n in arguments.batch or [NETWORKS[network].batch]:
-            found = race(names, network, n, arguments.rounds, arguments.clock, arguments.threads)
+            found = race(names, network, n, arguments.rounds, arguments.clock, threads)
             show(network, n, found)
-            results.setdefault(network, {})[n] = {'contenders': found, 'bars': bars(found)}
+            case = {'contenders': found, 'bars': bars(found)}
+            results.setdefault(network, {}).setdefault(n, {})[threads or 'own'] = case
+            rows.append(table_row(network, n, threads, found))
             if arguments.json:
                 arguments.json.write_text(json.dumps(results, indent=2) + '\n')
+            if arguments.table:
+                arguments.table.write_text(table_head(arguments.rounds) + '\n'.join(rows) + '\n')
     return 0
 
 
