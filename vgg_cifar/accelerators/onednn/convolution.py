@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 import numpy
 
-from vgg_cifar.accelerators.onednn import arrays, library, winograd
+from vgg_cifar.accelerators.onednn import arrays, dilated, library, winograd
 from vgg_cifar.accelerators.onednn.arrays import Shape, address, canonical, type_of
 from vgg_cifar.accelerators.onednn.library import Algorithm, Arg, Propagation, Type
 from vgg_cifar.accelerators.onednn.primitives import Attributes, Layout, Primitive, cached, dimensions
@@ -220,6 +220,8 @@ def backward_weights(
     if winograd.suits(case.x, case.weights, case.geometry, case.type):
         return winograd.backward_weights(x, gy, bias)
     primitive, order = _backward_weights(case, bias)
+    if not bias and dilated.suits(case.weights, case.geometry, case.type, primitive.implementation):
+        return dilated.backward_weights(x, gy, w_shape, geometry.pad_begin, geometry.dilation), None
     gw = arrays.empty_in_order(w_shape, numpy.float32)
     gb = numpy.empty(w_shape[:1], numpy.float32) if bias else None
     blocks = order.target(gw)

@@ -14,9 +14,9 @@ from collections.abc import Iterator
 
 import numpy
 
-from vgg_cifar.accelerators.onednn import arrays, library
+from vgg_cifar.accelerators.onednn import arrays, matrices
 from vgg_cifar.accelerators.onednn.arrays import Shape, address
-from vgg_cifar.accelerators.onednn.library import Arg, Type
+from vgg_cifar.accelerators.onednn.library import Type
 from vgg_cifar.accelerators.onednn.primitives import Attributes, Layout, Primitive, cached
 
 TILE = 4
@@ -124,46 +124,15 @@ def _pieces(x: Shape, out: int) -> Iterator[tuple[int, int]]:
     return ((start, min(start + size, n)) for start in range(0, n, size))
 
 
-def _matrices(
-    what: str, left: Layout, right: Layout, result: Layout, attributes: Attributes | None = None
-) -> Primitive:
-    return Primitive(
-        what,
-        (Arg.SRC, Arg.WEIGHTS, Arg.DST),
-        'matmul_primitive_desc_create',
-        library.load().engine,
-        left,
-        right,
-        None,
-        result,
-        attributes=attributes,
-    )
-
-
 def _transformation(what: str, matrix: numpy.ndarray, columns: int, relu: bool = False) -> Primitive:
     """Return the product of `matrix`, as it lies in memory, with (rows, columns)."""
     to, from_ = matrix.shape
-    return _matrices(
+    return matrices.product(
         f'transformation of {what}',
         Layout(matrix.shape, [stride // 4 for stride in matrix.strides]),
         arrays.layout((from_, columns)),
         arrays.layout((to, columns)),
         Attributes(slope=0) if relu else None,
-    )
-
-
-def _copy(what: str, source: numpy.ndarray, target: numpy.ndarray) -> Primitive:
-    """Return a copy between arrays that lie like these."""
-    engine = library.load().engine
-    layouts = [Layout(each.shape, [stride // 4 for stride in each.strides]) for each in (source, target)]
-    return Primitive(
-        f'copy of {what}',
-        (Arg.SRC, Arg.DST),
-        'reorder_primitive_desc_create',
-        layouts[0],
-        engine,
-        layouts[1],
-        engine,
     )
 
 
@@ -190,12 +159,12 @@ class _Windows:
         self._padded = arrays.empty_in_order((n, height + 2, width + 2, channels))
         self._padded[...] = 0
         self._inner = self._padded[:, 1:-1, 1:-1]
-        self._pad = _copy(what, arrays.empty(shape).transpose(0, 2, 3, 1), self._inner)
+        self._pad = matrices.copy(what, arrays.empty(shape).transpose(0, 2, 3, 1), self._inner)
         self._shape = (WINDOW, WINDOW, n, height // TILE, width // TILE, channels)
         # Windows overlap, which a layout of oneDNN's cannot: each is put together from four parts that don't.
         model = arrays.empty_in_order(self._shape)
         self._parts = [
-            (rows, columns, view, _copy(what, view, model[rows, columns]))
+            (rows, columns, view, matrices.copy(what, view, model[rows, columns]))
             for rows in (slice(0, TILE), slice(TILE, WINDOW))
             for columns in (slice(0, TILE), slice(TILE, WINDOW))
             for view in [self._part(rows, columns)]
@@ -230,7 +199,7 @@ class _Tiles:
         self._matrix[:, :-1], self._matrix[:, -1] = plain, 1
         self._transform = _transformation(what, self._matrix, math.prod(self._shape[2:]), relu)
         image = _cut(arrays.empty(shape).transpose(0, 2, 3, 1), TILE, TILE)
-        self._place = _copy(what, arrays.empty_in_order(self._shape), image)
+        self._place = matrices.copy(what, arrays.empty_in_order(self._shape), image)
 
     def __call__(self, products: numpy.ndarray, y: numpy.ndarray) -> None:
         tiles = arrays.empty_in_order(self._shape)
@@ -246,7 +215,7 @@ class _TileGradients:
         what = f'gradients of tiles of {shape}'
         self._shape = (TILE, TILE, n, height // TILE, width // TILE, channels)
         image = _cut(arrays.empty(shape).transpose(0, 2, 3, 1), TILE, TILE)
-        self._take = _copy(what, image, arrays.empty_in_order(self._shape))
+        self._take = matrices.copy(what, image, arrays.empty_in_order(self._shape))
         self._matrix = _both_axes(_OUTPUT.T)
         self._transform = _transformation(what, self._matrix, math.prod(self._shape[2:]))
 
@@ -268,9 +237,9 @@ class _Kernel:
         self._shape = plain.shape
         self._weights_shape = (out, channels, 3, 3)
         self._matrix = _both_axes(_KERNEL[:, ::-1] if turned else _KERNEL)
-        self._take = _copy(what, plain, arrays.empty_in_order(plain.shape))
+        self._take = matrices.copy(what, plain, arrays.empty_in_order(plain.shape))
         self._transform = _transformation(what, self._matrix, out * channels)
-        self._put = _copy(what, arrays.empty_in_order(plain.shape), plain)
+        self._put = matrices.copy(what, arrays.empty_in_order(plain.shape), plain)
         self._transform_back = _transformation(f'gradients of {what}', self._matrix.T, out * channels)
 
     def transform(self, weights: numpy.ndarray) -> numpy.ndarray:
@@ -296,7 +265,7 @@ _kernel = cached(_Kernel)
 
 @cached
 def _product_over_channels(tiles: int, channels: int, out: int) -> Primitive:
-    return _matrices(
+    return matrices.product(
         f'products of {tiles} windows, {channels} by {out} channels',
         arrays.layout((WINDOW**2, tiles, channels)),
         arrays.layout((WINDOW**2, channels, out)),
@@ -306,7 +275,7 @@ def _product_over_channels(tiles: int, channels: int, out: int) -> Primitive:
 
 @cached
 def _product_over_tiles(tiles: int, channels: int, out: int, add: bool) -> Primitive:
-    return _matrices(
+    return matrices.product(
         f'products over {tiles} tiles, {channels} by {out} channels',
         Layout((WINDOW**2, channels, tiles), (tiles * channels, 1, channels)),
         arrays.layout((WINDOW**2, tiles, out)),
