@@ -276,6 +276,10 @@ def test_a_verdict_that_changes_with_the_scale_stands_beside_the_other(tmp_path)
         ends = [best_at[here.scale] * number / 100 for number in range(len(figure.variants))]
         # The first variants are Adam's.
         write_runs(here, figure.variants, lambda number, seed, ends=ends: [entry(1, 0.1, 0.5 - ends[number])])
+    broken = tmp_path / 'broken'
+    shutil.copytree(tmp_path / 'quick', broken)
+    for log in broken.glob('runs/*/log'):
+        log.write_text('{')
     claims = {}
     for here in folders[:2]:
         page = report.build(here)

@@ -1,12 +1,14 @@
 """Rebuilds a study's figures, tables, verdicts and page from its folder; trains nothing."""
 
 import base64
+import contextlib
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import Any
 
 from vgg_cifar.atomic import write_json
+from vgg_cifar.errors import InputError
 from vgg_cifar.foreign_text import drawn, shown
 from vgg_cifar.reporting import figures, tables, verdicts, wording
 from vgg_cifar.reporting.canvas import pictured, styled
@@ -72,11 +74,14 @@ def _changes(folder: StudyFolder, judgements: list[Judgement]) -> dict[str, list
     """Return, by claim, the verdicts that are others at the other scales beside this folder."""
     changes: dict[str, list[dict[str, str]]] = {}
     for other in folder.at_other_scales():
-        for here in judgements:
-            there = judge(other, here.claim).verdict
-            if there is not here.verdict and Verdict.NOT_RUN not in (there, here.verdict):
-                change = {'scale': other.scale, 'verdict': there.value, 'folder': other.path.name}
-                changes.setdefault(here.claim.id, []).append(change)
+        # What is wrong there is its own page's to complain about.
+        with contextlib.suppress(InputError):
+            other.check_runs()
+            verdicts_there = [judge(other, here.claim).verdict for here in judgements]
+            for here, there in zip(judgements, verdicts_there, strict=True):
+                if there is not here.verdict and Verdict.NOT_RUN not in (there, here.verdict):
+                    change = {'scale': other.scale, 'verdict': there.value, 'folder': other.path.name}
+                    changes.setdefault(here.claim.id, []).append(change)
     return changes
 
 

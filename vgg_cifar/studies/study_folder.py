@@ -154,7 +154,7 @@ class StudyFolder:
     def at_other_scales(self) -> list['StudyFolder']:
         """Return the folders beside this one that hold the same study of the same images at another scale.
 
-        Smoke scale decides nothing, and what cannot be read is its own page's to complain about.
+        Smoke scale decides nothing, and a folder that cannot be read is none.
         """
         found = []
         for index in sorted(self.path.resolve().parent.glob(f'*/{INDEX}')):
