@@ -1,5 +1,9 @@
 """One page over several studies."""
 
+import os
+import shutil
+from pathlib import Path
+
 import pytest
 
 from vgg_cifar.errors import InputError
@@ -23,6 +27,17 @@ def test_an_index_over_studies(kernels):
     assert '| R2.peak | not reproduced |' in text
     lines = [line for line in text.splitlines() if line.startswith('|')]
     assert {line.count('|') for line in lines} <= {6, 8}
+
+
+def test_a_folder_whose_name_is_no_utf_8_has_its_link(tmp_path):
+    folder = tmp_path / os.fsdecode(b'a\xff"\x1b')
+    record = Path(__file__).parents[2] / 'results' / 'mnist_convnetjs'
+    folder.mkdir()
+    for name in ('study.json', 'claims.json'):
+        shutil.copy(record / name, folder / name)
+    page = index.build(tmp_path)
+    assert 'href="a%FF%22%1B/report.html"' in page.read_text()
+    assert '](a%FF%22%1B/report.md)' in page.with_suffix('.md').read_text()
 
 
 def test_an_index_of_nothing(tmp_path):

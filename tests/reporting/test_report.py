@@ -287,8 +287,8 @@ def test_a_verdict_that_changes_with_the_scale_stands_beside_the_other(tmp_path)
         (claims[here.scale],) = [claim for claim in found if claim['id'] == 'R1.adam']
     quick, full = claims['quick'], claims['full']
     assert (quick['verdict'], full['verdict']) == ('not reproduced', 'reproduced')
-    assert full['at_other_scales'] == [{'scale': 'quick', 'verdict': 'not reproduced', 'folder': 'quick'}]
-    assert quick['at_other_scales'] == [{'scale': 'full', 'verdict': 'reproduced', 'folder': 'full'}]
+    assert full['at_other_scales'] == [{'scale': 'quick', 'verdict': 'not reproduced', 'link': 'quick'}]
+    assert quick['at_other_scales'] == [{'scale': 'full', 'verdict': 'reproduced', 'link': 'full'}]
     words = ' '.join(Page(page.read_text()).text.split())
     assert 'At another scale the verdict is another on R1.adam' in words
     assert 'At quick scale the claim is not reproduced; here, at full scale, it is reproduced.' in words

@@ -5,7 +5,7 @@ from typing import Any
 
 from vgg_cifar import json_file
 from vgg_cifar.errors import InputError
-from vgg_cifar.reporting.pages import render
+from vgg_cifar.reporting.pages import link, render
 from vgg_cifar.reporting.verdicts import Verdict
 from vgg_cifar.studies import STUDIES
 from vgg_cifar.studies.study_folder import INDEX, study_id
@@ -64,7 +64,7 @@ def _study(folder: Path) -> dict[str, Any]:
         'seeds': content.whole('seeds', 1),
         'data': {'name': data.text('name'), 'synthetic': data.truth('synthetic')},
         'central': content.texts('central'),
-        'folder': folder.name,
+        'link': link(folder),
         'claims': claims,
     }
 

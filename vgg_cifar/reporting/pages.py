@@ -1,5 +1,7 @@
 """Renders the templates beside this file."""
 
+import os
+import urllib.parse
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -39,6 +41,11 @@ def render(folder: Path, name: str, content: Mapping[str, Any], room: str = ROOM
                 templates.get_template(f'{template or name}.{suffix}').render(content), encoding='utf-8'
             )
     return path
+
+
+def link(folder: Path) -> str:
+    """Return a folder's name as part of an address, whatever its bytes are."""
+    return urllib.parse.quote(os.fsencode(folder.name))
 
 
 def cell(text: str) -> str:

@@ -12,7 +12,7 @@ from vgg_cifar.errors import InputError
 from vgg_cifar.foreign_text import drawn, shown
 from vgg_cifar.reporting import figures, tables, verdicts, wording
 from vgg_cifar.reporting.canvas import pictured, styled
-from vgg_cifar.reporting.pages import render
+from vgg_cifar.reporting.pages import link, render
 from vgg_cifar.reporting.verdicts import Judgement, Verdict, judge
 from vgg_cifar.studies.study import Figure
 from vgg_cifar.studies.study_folder import StudyFolder
@@ -80,7 +80,7 @@ def _changes(folder: StudyFolder, judgements: list[Judgement]) -> dict[str, list
             verdicts_there = [judge(other, here.claim).verdict for here in judgements]
             for here, there in zip(judgements, verdicts_there, strict=True):
                 if there is not here.verdict and Verdict.NOT_RUN not in (there, here.verdict):
-                    change = {'scale': other.scale, 'verdict': there.value, 'folder': other.path.name}
+                    change = {'scale': other.scale, 'verdict': there.value, 'link': link(other.path)}
                     changes.setdefault(here.claim.id, []).append(change)
     return changes
 
