@@ -238,16 +238,17 @@ def test_another_report_trains_its_own_networks_on_its_own_file(tmp_path, reprod
     assert 'not EMNIST balanced' in (out / 'report.html').read_text()
 
 
-def test_a_report_with_gradients_windows_and_erasing_runs_to_its_page(tmp_path, capsys):
-    """Synthetic images of each report's shape by default."""
-    for report, figure, files in (
-        ('mnist_convnetjs', '5-6', {'figure_5-6.png', 'figure_5-6.svg'}),
-        ('cifar100_vgg38', 'broken', {'figure_broken.png', 'figure_broken.svg'}),
+def test_a_report_with_gradients_windows_and_erasing_runs_to_its_page(images, tmp_path, capsys):
+    """On synthetic images of the report's shape where no file is given."""
+    for report, figure, given, said in (
+        ('mnist_convnetjs', '5-6', (), 'shapes10-grey (synthetic), '),
+        ('cifar100_vgg38', 'broken', ('--data', str(images)), 'small, '),
     ):
-        command = ['reproduce', report, '--scale', 'smoke', '--figure', figure]
+        command = ['reproduce', report, '--scale', 'smoke', '--figure', figure, *given]
         assert main([*command, '-o', str(tmp_path / report)]) == 0
-        assert '(synthetic)' in capsys.readouterr().out.splitlines()[0]
-        assert files <= {path.name for path in (tmp_path / report / 'figures').iterdir()}
+        assert capsys.readouterr().out.startswith(said)
+        files = {path.name for path in (tmp_path / report / 'figures').iterdir()}
+        assert {f'figure_{figure}.png', f'figure_{figure}.svg'} <= files
     gradients = [
         json.loads(path.read_text()) for path in tmp_path.glob('cifar100_vgg38/runs/*/gradients.json')
     ]
@@ -259,7 +260,7 @@ def test_a_report_with_gradients_windows_and_erasing_runs_to_its_page(tmp_path, 
     assert 'R3.broken' in (tmp_path / 'index.html').read_text()
 
 
-def test_convolutions_are_measured_once(tmp_path, capsys):
+def test_convolutions_are_measured_once(tmp_path, monkeypatch, capsys):
     def reproduced(study, scale):
         status = main(['reproduce', study, '--scale', scale, '-o', str(tmp_path)])
         return status, *capsys.readouterr()
@@ -271,6 +272,7 @@ def test_convolutions_are_measured_once(tmp_path, capsys):
     assert all(len(each['seconds']) == 3 and min(each['peak_bytes']) > 0 for each in costs['costs'])
     assert {each['implementation'] for each in costs['costs']} >= {'loops', 'scipy.signal', 'im2col'}
     written = (tmp_path / 'costs.json').stat().st_mtime_ns
+    monkeypatch.setattr('vgg_cifar.convolution_implementations.page.build', lambda *_: 'the page')
     assert reproduced('convolution_implementations', 'smoke')[0] == 0
     assert (tmp_path / 'costs.json').stat().st_mtime_ns == written
     for other in (('convolution_implementations', 'quick'), ('emnist_kernels', 'smoke')):
