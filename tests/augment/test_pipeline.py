@@ -298,8 +298,9 @@ def test_a_disk_that_fills_up_leaves_one_line_and_nothing_else(source, tmp_path,
     assert [path.name for path in tmp_path.iterdir()] == ['IN.hdf5']
 
 
-# Dies at the k-th moment before or after a call that changes the folder, for every k, and then lets the same
-# command go on. Prints the number of kills.
+# Dies before the k-th call that changes the folder, which is after the one before it, for every k, and then
+# lets the same command go on. Prints the number of kills. What is written survives its process also without
+# fsync, which takes most of the time.
 KILLER = """
 import os, signal, sys
 from pathlib import Path
@@ -310,20 +311,16 @@ layout.CHUNK_BYTES, layout.BLOCK_BYTES, pipeline.SECONDS_BETWEEN_SYNCS = 16 * 76
 out, folder = Path(sys.argv[2]), Path(sys.argv[2]).parent
 moments = 0
 
-def tick():
-    global moments
-    moments -= 1
-    if moments == 0:
-        os.kill(os.getpid(), signal.SIGKILL)
-
 def deadly(call):
     def wrapped(*arguments, **options):
-        tick()
-        result = call(*arguments, **options)
-        tick()
-        return result
+        global moments
+        moments -= 1
+        if moments == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return call(*arguments, **options)
     return wrapped
 
+os.fsync = lambda file: None
 for owner, name in ((os, 'write'), (os, 'pwrite'), (os, 'ftruncate'), (os, 'fsync'), (Path, 'replace'),
                     (Path, 'unlink'), (Path, 'touch'), (skeleton, 'create'), (pipeline, 'assemble')):
     setattr(owner, name, deadly(getattr(owner, name)))
@@ -336,7 +333,8 @@ def run(limit):
         os._exit(main(sys.argv[1:]))
     return os.waitpid(child, 0)[1]
 
-assert run(0) == 0
+# In this process, which then has imported all that each of the others needs.
+assert main(sys.argv[1:]) == 0
 whole = out.read_bytes()
 kills = 0
 while True:
@@ -359,7 +357,7 @@ print(kills)
 def test_killed_at_any_moment_a_run_goes_on_to_the_same_bits(source, tmp_path, options):
     result = python('-c', KILLER, source, tmp_path / 'folder' / 'OUT.hdf5', *options, cwd=ROOT)
     assert result.returncode == 0, result.stderr[-2000:]
-    assert int(result.stdout.split()[-1]) > 40
+    assert int(result.stdout.split()[-1]) > 20
 
 
 # Lets the k-th call that changes the folder fail, for every k, and then lets the same command go on. Prints
