@@ -159,7 +159,10 @@ _NAMES: dict[str, dict[str, Make]] = {
 
 
 def _numpy(numpy: types.ModuleType) -> None:
-    """Make arrays of rows of unlike lengths, of objects, and read numbers from bytes, as NumPy did."""
+    """Make arrays of rows of unlike lengths, read numbers from bytes and show scalars as NumPy did."""
+    if int(numpy.__version__.partition('.')[0]) > 1:
+        # In a list np.float32(1.0) is shown as 1.0.
+        numpy.set_printoptions(legacy='1.25')
     for name in ('array', 'asarray'):
         setattr(numpy, name, _ragged(getattr(numpy, name)))
     of_text = numpy.fromstring

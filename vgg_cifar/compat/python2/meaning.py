@@ -127,6 +127,10 @@ def number(kind: Callable, value: Any) -> Any:
     return kind(value.item() if getattr(value, 'size', 0) == 1 and hasattr(value, 'item') else value)
 
 
+def raised(kind: type[BaseException], value: Any) -> BaseException:
+    return value if isinstance(value, kind) else kind(value)
+
+
 # Attributes
 
 
@@ -179,7 +183,7 @@ def attribute(of: Any, name: str) -> Any:
         except AttributeError:
             pass
         raise
-    if name not in ('keys', 'values', 'items') or isinstance(of, type):
+    if name not in ('keys', 'values', 'items') or isinstance(of, type) or not callable(found):
         return found
     return lambda *arguments, **options: _listed(found(*arguments, **options))
 
@@ -347,7 +351,17 @@ BUILTINS |= {
     **vars(builtins),
     **{
         translation.CALL.format(call.__name__): call
-        for call in (attribute, divide, divide_in_place, divide_attribute, divide_item, number, ordered)
+        for call in (
+            Bytes,
+            attribute,
+            divide,
+            divide_in_place,
+            divide_attribute,
+            divide_item,
+            number,
+            ordered,
+            raised,
+        )
     },
     **{
         call.__name__: call

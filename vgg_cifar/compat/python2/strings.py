@@ -29,6 +29,9 @@ class Bytes(bytes):
     def __str__(self) -> str:
         return text(self)
 
+    def __repr__(self) -> str:
+        return bytes.__repr__(self)[1:]
+
     def __hash__(self) -> int:
         return hash(text(self))
 

@@ -246,12 +246,23 @@ class _Meanings(ast.NodeTransformer):
             return node
         return _call('attribute', node, node.value, ast.copy_location(ast.Constant(node.attr), node))
 
+    def visit_Constant(self, node: ast.Constant) -> ast.expr:
+        return _call('Bytes', node, node) if isinstance(node.value, bytes) else node
+
     def visit_Call(self, node: ast.Call) -> ast.expr:
         self.generic_visit(node)
         is_number = isinstance(node.func, ast.Name) and node.func.id in ('float', 'int', 'long')
         if not is_number or len(node.args) != 1 or isinstance(node.args[0], ast.Starred):
             return node
         return _call('number', node, node.func, node.args[0])
+
+    def visit_Raise(self, node: ast.Raise) -> ast.Raise:
+        """Raise the value itself in `raise kind, value, traceback` if it is of that kind."""
+        self.generic_visit(node)
+        match node.exc:
+            case ast.Call(ast.Attribute(ast.Call(kind, [value]), 'with_traceback') as method):
+                method.value = _call('raised', node, kind, value)
+        return node
 
     def visit_ExceptHandler(self, node: ast.ExceptHandler) -> ast.ExceptHandler:
         """Keep the exception's name after the handler."""
