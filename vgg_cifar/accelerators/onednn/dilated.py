@@ -24,11 +24,12 @@ Pair = tuple[int, int]
 
 def suits(weights: Shape, geometry: tuple, type: Type, implementation: str) -> bool:
     """Whether the gradient can be had this way, and oneDNN's `implementation` of it is its general one."""
-    stride, _, _, dilation, groups = geometry
+    stride, _, pad_end, dilation, groups = geometry
     return (
         type is Type.FLOAT32
         and max(dilation) > 1
         and stride == (1, 1)
+        and min(pad_end) >= 0
         and groups == 1
         and min(weights[:2]) >= FEWEST_CHANNELS
         and 'gemm' in implementation
@@ -60,15 +61,12 @@ class _Columns:
         n, channels, height, width = shape
         (rows, columns), (kh, kw) = y_size, kernel
         what = f'images {shape} for a gradient with dilation {dilation}'
-        # The border stays zero: copies write the inner part only. What is cropped is not copied at all.
+        # The border stays zero: copies write the inner part only.
         reach = rows + (kh - 1) * dilation[0], columns + (kw - 1) * dilation[1]
         padded = arrays.empty_in_order((n, *reach, channels))
         padded[...] = 0
-        self._used = min(height, reach[0] - pad[0]), min(width, reach[1] - pad[1])
-        used_rows, used_columns = self._used
-        self._inner = padded[:, pad[0] : pad[0] + used_rows, pad[1] : pad[1] + used_columns]
-        image = arrays.empty(shape).transpose(0, 2, 3, 1)[:, :used_rows, :used_columns]
-        self._pad = matrices.copy(what, image, self._inner)
+        self._inner = padded[:, pad[0] : pad[0] + height, pad[1] : pad[1] + width]
+        self._pad = matrices.copy(what, arrays.empty(shape).transpose(0, 2, 3, 1), self._inner)
         seen = arrays.empty_in_order((n, rows, columns, kh, kw, channels))
         self.rows = seen.reshape(n * rows * columns, kh * kw * channels)
         self._parts = []
