@@ -15,11 +15,11 @@ ifneq ($(WANTED),$(INSTALLED))
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help install test lint reproduce bench docs dist
+.PHONY: help install test lint reproduce bench docs dist check-gpu pack
 
 help: ## explain the targets
 	@echo 'Everything is installed into $(VENV) on first use; PYTHON=python3.13 picks the interpreter (3.10 to 3.13).'
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 20
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 20
 
 $(VENV)/installed-with:
 	@$(PYTHON) -c 'import sys; sys.exit(0 if (3, 10) <= sys.version_info[:2] <= (3, 13) else "vgg-cifar needs Python 3.10 to 3.13; choose one: PYTHON=python3.12 make ...")'
@@ -63,6 +63,16 @@ bench: $(VENV)/installed ## race the networks' training steps against stock Chai
 	@mkdir -p results
 	$(BIN)/python scripts/bench_step.py --network all --threads 1 2 --json results/bench.json --table results/bench.md
 	$(BIN)/python scripts/bench_step.py --batch 500
+
+check-gpu: $(VENV)/installed ## show on a GPU what was prepared without one: results/gpu/*.json, in 8 minutes; DATA=CIFAR10.hdf5
+	$(BIN)/python -m pip install --quiet --editable '.[gpu]'
+	$(BIN)/python scripts/check_gpu.py $(if $(DATA),--data $(DATA))
+
+pack: $(VENV)/installed ## put what a GPU node without network lacks into build/node; DATA=CIFAR10.hdf5 in pieces of 60 MiB
+	@rm -rf build/node && mkdir -p build/node
+	$(BIN)/python -m pip wheel --quiet --no-deps -w build/node chainer==7.8.1 'pooch>=1.8' platformdirs fissix 'nvidia-cudnn-frontend>=1.23,<1.27'
+	$(if $(DATA),xz -T0 -c $(DATA) | split -b 60M - build/node/$(notdir $(DATA)).xz.)
+	@ls -lh build/node
 
 # The least at which curves part; CI takes smoke.
 SCALE := quick

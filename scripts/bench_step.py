@@ -1,7 +1,8 @@
 #!/usr/bin/env python
-"""Time one training step of the reports' networks on the CPU: Chainer, this package, PyTorch.
+"""Time one training step of the reports' networks, on the CPU or a GPU: Chainer, this package, PyTorch.
 
     python scripts/bench_step.py --rounds 9 --json bench.json
+    python scripts/bench_step.py -d 0 --batch 500
     python scripts/bench_step.py --network R4-DNN-Adam R3-VGG-38 --threads 1
     python scripts/bench_step.py --network R1 --batch 100 500
     python scripts/bench_step.py --network all --threads 1 2 --table bench.md
@@ -20,6 +21,7 @@ on arrays that are already in their layouts.
 """
 
 import argparse
+import functools
 import importlib.metadata
 import importlib.util
 import itertools
@@ -39,6 +41,9 @@ from bench_networks import NETWORKS, Network, chainer_network, torch_network
 ROOT = Path(__file__).resolve().parents[1]
 CHANNELS = ((64, 64), (128, 128), (256, 256, 256, 256))
 Step = Callable[[], object]
+
+# Where the contender of this process computes, as Chainer calls it.
+DEVICE = '@numpy'
 
 # The C library keeps what is freed instead of giving it back to the system.
 KEEPING = {'MALLOC_MMAP_MAX_': '0', 'MALLOC_TRIM_THRESHOLD_': '100000000000'}
@@ -60,8 +65,10 @@ def our_step(network: Network, n: int, compute: str = 'float32') -> Step:
     model = models.build(network.family, network.options, network.n_classes, network.image_shape)
     step = _chainer_training(Classifier(model), network, n)
 
+    import chainer
+
     def run() -> object:
-        with layers.using_compute(compute):
+        with layers.using_compute(compute, chainer.get_device(DEVICE)):
             return step()
 
     return run
@@ -73,9 +80,12 @@ def _chainer_training(classifier, network: Network, n: int) -> Step:
 
     from vgg_cifar.training import optimizers, updater
 
-    x, t = _batch(network, n)
+    device = chainer.get_device(DEVICE)
+    device.use()
+    classifier.to_device(device)
+    x, t = map(device.send, _batch(network, n))
     optimizer = optimizers.build(network.optimizer, classifier, network.lr, {}, network.weight_decay)
-    take_step = updater.step_of(optimizer, chainer.get_device('@numpy'))
+    take_step = updater.step_of(optimizer, device)
     reporter = chainer.Reporter()
     reporter.add_observer('main', classifier)
     observed: dict = {}
@@ -83,21 +93,29 @@ def _chainer_training(classifier, network: Network, n: int) -> Step:
     def step() -> object:
         with reporter.scope(observed):
             take_step(x, t)
-        return float(observed['main/loss'].array)
+        return observed['main/loss'].array
 
     numpy.random.seed(0)
     return step
 
 
 def torch_step(
-    network: Network, n: int, channels_last: bool, bfloat16: bool = False, compiled: bool = False
+    network: Network,
+    n: int,
+    channels_last: bool,
+    bfloat16: bool = False,
+    compiled: bool = False,
+    tf32: bool = False,
 ) -> Step:
     """Return a step of the same network in PyTorch, eager or compiled."""
     import torch
 
     model = torch_network(network.layers)
     images, labels = _batch(network, n)
-    x, t = torch.from_numpy(images), torch.from_numpy(labels).long()
+    device = 'cpu' if DEVICE == '@numpy' else 'cuda'
+    x, t = torch.from_numpy(images).to(device), torch.from_numpy(labels).long().to(device)
+    model = model.to(device)
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = tf32
     if channels_last:
         model = model.to(memory_format=torch.channels_last)
         x = x.to(memory_format=torch.channels_last)
@@ -111,12 +129,12 @@ def torch_step(
     forward = torch.compile(model) if compiled else model
 
     def step() -> object:
-        with torch.autocast('cpu', torch.bfloat16, enabled=bfloat16):
+        with torch.autocast(device, torch.bfloat16, enabled=bfloat16):
             loss = torch.nn.functional.cross_entropy(forward(x), t)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        return float(loss.detach())
+        return loss.detach()
 
     return step
 
@@ -194,6 +212,28 @@ CONTENDERS: dict[str, tuple[Callable[[Network, int], Step], dict[str, str]]] = {
 }
 
 
+ON_GPU: dict[str, tuple[Callable[[Network, int], Step], dict[str, str]]] = {
+    'Chainer, without the hook': (chainer_step, OFF),
+    'Chainer, by the hook': (chainer_step, {}),
+    **{
+        f'ours, {compute}': (functools.partial(our_step, compute=compute), {})
+        for compute in ('float32', 'tf32', 'float16', 'bfloat16')
+    },
+    'PyTorch NCHW': (_torch(False), {}),
+    'PyTorch channels_last': (_torch(True), {}),
+    'PyTorch NCHW tf32': (_torch(False, tf32=True), {}),
+    'PyTorch channels_last tf32': (_torch(True, tf32=True), {}),
+    'PyTorch NCHW bfloat16': (_torch(False, bfloat16=True), {}),
+    'PyTorch channels_last bfloat16': (_torch(True, bfloat16=True), {}),
+    'PyTorch channels_last bfloat16, compiled': (_torch(True, bfloat16=True, compiled=True), {}),
+}
+
+
+def contenders() -> dict[str, tuple[Callable[[Network, int], Step], dict[str, str]]]:
+    """Return those of the device."""
+    return CONTENDERS if DEVICE == '@numpy' else ON_GPU
+
+
 def able() -> list[str]:
     """Return the contenders that can take part here; say of the others why not."""
     from vgg_cifar.accelerators.onednn import library
@@ -203,6 +243,10 @@ def able() -> list[str]:
         missing['PyTorch'] = "PyTorch is not installed: pip install '.[bench]'"
     elif not any(map(shutil.which, ('c++', 'g++', 'clang++'))):
         missing['compiled'] = 'torch.compile needs a C++ compiler, and there is none'
+    if DEVICE != '@numpy':
+        for part, reason in missing.items():
+            print(f'without {part}: {reason}')
+        return [name for name in ON_GPU if not any(part in name for part in missing)]
     try:
         dnnl = library.load()
     except library.Unavailable as reason:
@@ -225,6 +269,16 @@ CLOCKS = {'wall': time.perf_counter, 'cpu': time.process_time}
 
 # Name of a bar: (numerator, denominator); each the fastest of some contenders.
 PLAIN = ('PyTorch NCHW', 'PyTorch channels_last')
+BARS_ON_GPU = {
+    'fastest PyTorch bfloat16 / ours': (
+        ('PyTorch NCHW bfloat16', 'PyTorch channels_last bfloat16'),
+        ('ours, bfloat16',),
+    ),
+    'PyTorch bfloat16 compiled / ours': (('PyTorch channels_last bfloat16, compiled',), ('ours, bfloat16',)),
+    'fastest PyTorch TF32 / ours': (('PyTorch NCHW tf32', 'PyTorch channels_last tf32'), ('ours, tf32',)),
+    'fastest PyTorch float32 / ours': (PLAIN, ('ours, float32',)),
+    'Chainer without / by the hook': (('Chainer, without the hook',), ('Chainer, by the hook',)),
+}
 BARS = {
     'stock Chainer / ours': (('stock Chainer',), ('ours, float32',)),
     'fastest PyTorch float32 / ours': (PLAIN, ('ours, float32',)),
@@ -250,17 +304,18 @@ def work(name: str, network: str, n: int, clock: Callable[[], float]) -> None:
     """Be a contender: warm up, then answer each line of stdin with the mean seconds of a step."""
     if not name.startswith('PyTorch'):
         import vgg_cifar  # noqa: F401
-    step = CONTENDERS[name][0](NETWORKS[network], n)
-    # The third step of ours is the first that calls what is recorded.
+    step = contenders()[name][0](NETWORKS[network], n)
+    # The third step of ours is the first that calls what is recorded; reading the loss ends a step.
     for _ in range(4):
         start = time.perf_counter()
-        step()
+        float(step())
     count = max(1, round(TURN / (time.perf_counter() - start)))
     print(json.dumps({'ready': True}), flush=True)
     for _ in sys.stdin:
         start = clock()
         for _ in range(count):
             loss = step()
+        loss = float(loss)
         seconds = (clock() - start) / count
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         print(json.dumps({'seconds': seconds, 'loss': loss, 'peak_mib': peak}), flush=True)
@@ -273,12 +328,15 @@ class Contender:
         self.name = name
         self.seconds: list[float] = []
         self.peak_mib = 0.0
-        environment = {**os.environ, **CONTENDERS[name][1]}
+        environment = {**os.environ, **contenders()[name][1]}
         environment['PYTHONPATH'] = os.pathsep.join(filter(None, (str(ROOT), environment.get('PYTHONPATH'))))
         if threads:
             environment |= {'OMP_NUM_THREADS': str(threads), 'OPENBLAS_NUM_THREADS': str(threads)}
         self._process = subprocess.Popen(
-            [sys.executable, '-W', 'ignore', __file__, '--work', name, network, str(n), '--clock', clock],
+            [
+                *(sys.executable, '-W', 'ignore', __file__, '--work', name, network, str(n)),
+                *('--clock', clock, '-d', DEVICE),
+            ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -311,22 +369,22 @@ def race(
     names: list[str], network: str, n: int, rounds: int, clock: str, threads: int | None
 ) -> dict[str, dict]:
     """Return times and memory of each contender, at batch size n."""
-    contenders = [Contender(name, network, n, clock, threads) for name in names]
+    racing = [Contender(name, network, n, clock, threads) for name in names]
     for _ in range(rounds):
-        for contender in contenders:
+        for contender in racing:
             contender.step()
-    for contender in contenders:
+    for contender in racing:
         contender.close()
     return {
         c.name: {'seconds': c.seconds, 'median': statistics.median(c.seconds), 'peak_mib': c.peak_mib}
-        for c in contenders
+        for c in racing
     }
 
 
 def bars(found: dict[str, dict]) -> dict[str, dict]:
     """Return each ratio of medians, with the smallest and largest ratio of the single rounds."""
     result = {}
-    for name, sides in BARS.items():
+    for name, sides in (BARS if DEVICE == '@numpy' else BARS_ON_GPU).items():
         best = [
             min((c for c in side if c in found), key=lambda c: found[c]['median'], default=None)
             for side in sides
@@ -415,7 +473,7 @@ def main() -> int:
     )
     parser.add_argument('--batch', type=int, nargs='+', help="batch sizes (default: the report's)")
     parser.add_argument('--rounds', type=int, default=7, help='steps of each contender')
-    parser.add_argument('--only', nargs='+', choices=CONTENDERS, help='leave the others out')
+    parser.add_argument('--only', nargs='+', choices=(*CONTENDERS, *ON_GPU), help='leave the others out')
     parser.add_argument(
         '--threads',
         type=int,
@@ -426,8 +484,11 @@ def main() -> int:
     parser.add_argument('--clock', choices=CLOCKS, default='wall', help='what counts as time')
     parser.add_argument('--table', type=Path, help='where to write a table in Markdown')
     parser.add_argument('--json', type=Path, help='where to write all times')
+    parser.add_argument('-d', '--device', default='-1', help='-1 for the CPU, 0 for the first GPU')
     parser.add_argument('--work', nargs=3, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
+    global DEVICE
+    DEVICE = {'-1': '@numpy', '0': '@cupy:0'}.get(arguments.device, arguments.device)
     if arguments.work:
         name, network, n = arguments.work
         work(name, network, int(n), CLOCKS[arguments.clock])

@@ -499,6 +499,13 @@ STUDY = Study(
             timed_steps=2,
             about='all figures in about an hour on 2 cores with the CPU accelerator',
         ),
+        'node': Scale(
+            {'epochs': 40, 'validation_size': 5000, 'chance_patience': 0},
+            seeds=1,
+            rounds=20,
+            timed_steps=5,
+            about="a tenth of the report's epochs, in its own batches, on all images but those set apart",
+        ),
         'full': Scale(
             {'validation_size': 5000, 'chance_patience': 0},
             seeds=1,

@@ -47,12 +47,13 @@ struct bfloat16 {
 };
 """
 HALF = """
-#include <immintrin.h>
+typedef float floats __attribute__((vector_size(16)));
+typedef short shorts __attribute__((vector_size(16)));
 struct float16 {
     uint16_t bits;
     float16() {}
-    explicit float16(float v) : bits(_cvtss_sh(v, 0)) {}
-    operator float() const { return _cvtsh_ss(bits); }
+    explicit float16(float v) : bits(__builtin_ia32_vcvtps2ph(floats{v}, 0)[0]) {}
+    operator float() const { return __builtin_ia32_vcvtph2ps(shorts{short(bits)})[0]; }
 };
 """
 

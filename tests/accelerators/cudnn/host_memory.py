@@ -202,6 +202,7 @@ def in_use(patch: Any) -> Any:
         'get_cudnn_dropout_states_core',
         functools.cache(cuda.get_cudnn_dropout_states_core.__wrapped__),
     )
+    patch.setattr(cuda, '_array_to_gpu', lambda array, where, stream: FUNCTIONS['asarray'](array))
     patch.setattr(cuda, 'elementwise', Kernel)
     patch.setattr(cuda, 'reduce', Kernel)
     before = cupy.cuda.get_allocator()

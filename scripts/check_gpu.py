@@ -1,0 +1,390 @@
+#!/usr/bin/env python
+"""Show on a GPU what could only be prepared without one; each part leaves its JSON when it is done.
+
+    python scripts/check_gpu.py                              all parts, 8 minutes at most
+    python scripts/check_gpu.py --only speed                 one of them
+    python scripts/check_gpu.py --data CIFAR10.hdf5          report R1 too, with what is left of the time
+    python scripts/check_gpu.py -d -1 --small -o /tmp/dry    a dry run on the CPU
+
+A part that is done for these sources is not done again, and one that takes too long is ended, so the script
+can be repeated until all is there. Exit status 0: every part is done. 1: one has failed or is missing.
+
+The parts, in order:
+
+versions    of everything, and the GPU's properties, by which plans can be built elsewhere
+errors      the largest errors of each function against float64, through Chainer's hook and in our layers
+steps       losses of 20 steps on the GPU, captured and eager, and on the CPU
+speed       a training step of R1 at batch 500: ours, Chainer's with and without the hook, PyTorch's
+same-bits   a run that is killed and resumed; augmentation on the GPU and on the CPU
+study       report R1 at the scale `node`, resumed where it was left
+"""
+
+import argparse
+import contextlib
+import hashlib
+import json
+import os
+import platform
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+SECONDS = {'versions': 30, 'errors': 75, 'steps': 60, 'speed': 150, 'same-bits': 60, 'study': 3600}
+PACKAGES = ('chainer', 'numpy', 'cupy-cuda13x', 'nvidia-cudnn-cu13', 'nvidia-cudnn-frontend', 'torch')
+
+
+def versions(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return versions and properties."""
+    from vgg_cifar.accelerators import cudnn
+    from vgg_cifar.versions import version
+
+    found: dict[str, Any] = {'python': platform.python_version()}
+    found |= {name: version(name) for name in PACKAGES}
+    if arguments.device != '-1':
+        import cupy
+        from cudnn import create_device_properties
+
+        found['cuDNN'] = cudnn.status()
+        found['GPU'] = cupy.cuda.runtime.getDeviceProperties(0)['name'].decode()
+        found['driver, runtime'] = cupy.cuda.runtime.driverGetVersion(), cupy.cuda.runtime.runtimeGetVersion()
+        found['free, total memory'] = cupy.cuda.runtime.memGetInfo()
+        found['cuDNN properties'] = json.loads(bytes(create_device_properties(0).serialize()))
+    return found
+
+
+def errors(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return for each function and type the largest relative error of outputs and gradients."""
+    on_gpu = arguments.device != '-1'
+    chosen, dtypes = [*functions()], ('f4', 'f2', 'f8')
+    if arguments.small:
+        chosen, dtypes = chosen[::5], dtypes[:1]
+    found = {
+        f'{name} {dtype}': worst_error(function, shapes, dtype, arguments.device)
+        for name, function, shapes in chosen
+        for dtype in dtypes
+    } | {
+        f'layers.{name} {compute}': worst_layer_error(name, compute, arguments.device)
+        for name in ('convolution', 'linear')
+        for compute in (('float32', 'tf32', 'float16', 'bfloat16') if on_gpu else ('float32',))
+    }
+    return {name: float(f'{error:.2g}') for name, error in found.items()}
+
+
+def functions() -> Iterator[tuple[str, Callable, list[tuple[int, ...]]]]:
+    """Yield Chainer's functions that go to cuDNN, with the shapes of their inputs."""
+    import chainer.functions as F
+
+    x, w = (8, 12, 17, 15), (18, 12, 3, 3)
+    yield 'convolution', lambda x, w, b: F.convolution_2d(x, w, b, pad=1), [x, w, (18,)]
+    yield 'strided', lambda x, w: F.convolution_2d(x, w, stride=2, dilate=2), [x, w]
+    yield 'grouped', lambda x, w: F.convolution_2d(x, w, groups=3), [x, (18, 4, 3, 3)]
+    yield 'deconvolution', lambda x, w: F.deconvolution_2d(x, w, stride=2), [x, (12, 6, 3, 3)]
+    yield '3-d', F.convolution_nd, [(2, 4, 6, 7, 8), (5, 4, 3, 3, 3)]
+    yield 'max pooling', lambda x: F.max_pooling_2d(x, 3, 2), [x]
+    yield 'average pooling', lambda x: F.average_pooling_2d(x, 3, 2, 1), [x]
+    yield 'relu', F.relu, [x]
+    yield 'sigmoid', F.sigmoid, [x]
+    yield 'softmax', lambda x: F.softmax(x, axis=1), [(9, 30)]
+    yield 'log softmax', F.log_softmax, [(9, 30)]
+    yield 'batch normalisation', F.batch_normalization, [x, (12,), (12,)]
+    yield 'of vectors', F.batch_normalization, [(40, 30), (30,), (30,)]
+    yield 'group normalisation', lambda x, g, b: F.group_normalization(x, 3, g, b), [x, (12,), (12,)]
+    yield 'spatial transformer', F.spatial_transformer_sampler, [(2, 3, 9, 8), (2, 2, 5, 6)]
+
+
+def worst_error(function: Callable, shapes: list[tuple[int, ...]], dtype: str, device: str) -> float:
+    """Return how far a device is off the CPU in float64."""
+    import numpy
+
+    random = numpy.random.RandomState(0)
+    inputs = [random.standard_normal(shape).astype(dtype) for shape in shapes]
+    exact = both_ways(function, [array.astype('f8') for array in inputs], '-1')
+    return apart(exact, both_ways(function, inputs, device))
+
+
+def both_ways(function: Callable, inputs: list, device: str) -> list:
+    """Return a function's output and gradients, as float64 on the CPU."""
+    import chainer
+    import numpy
+
+    from vgg_cifar.training.device import get_device
+
+    here = get_device(device)
+    with chainer.using_config('use_cudnn', 'always'), chainer.using_device(here):
+        variables = [chainer.Variable(here.send(array)) for array in inputs]
+        y = function(*variables)
+        # The same on both sides, also in rounding.
+        gy = numpy.random.RandomState(1).standard_normal(y.shape).astype('f2')
+        y.grad = here.send(gy.astype(y.dtype))
+        y.backward()
+        found = [y.array, *(variable.grad for variable in variables)]
+        return [chainer.backends.cuda.to_cpu(array).astype('f8') for array in found]
+
+
+def apart(exact: list, found: list) -> float:
+    """Return the largest difference, each relative to the largest number of its array."""
+    return max(
+        float(abs(have - want).max() / max(abs(want).max(), 1e-30))
+        for want, have in zip(exact, found, strict=True)
+    )
+
+
+def worst_layer_error(name: str, compute: str, device: str) -> float:
+    """Return how far one of our layers is off Chainer's own in float64, parameters' gradients included."""
+    import chainer
+    import chainer.functions as F
+    import chainer.links as L
+    import numpy
+
+    from vgg_cifar.accelerators import layers
+    from vgg_cifar.training.device import get_device
+
+    numpy.random.seed(0)
+    x = numpy.random.standard_normal((16, 64, 16, 16)).astype('f2')
+    if name == 'convolution':
+        chain = chainer.Sequential(L.Convolution2D(64, 64, 3, pad=1), L.BatchNormalization(64))
+        ours, plain = lambda c, x: layers.convolution(*c, x), lambda c, x: F.relu(c[1](c[0](x)))
+    else:
+        chain = chainer.Sequential(L.Linear(64 * 16 * 16, 50))
+        ours, plain = lambda c, x: layers.linear(c[0], x), lambda c, x: c[0](x)
+
+    def results(layer: Callable, where: str, dtype: str) -> list:
+        here = get_device(where)
+        with chainer.using_device(here):
+            copy = chain.copy('copy')
+            for param in copy.params():
+                param.array = param.array.astype('f2').astype(dtype)
+            for link in copy.links():
+                if isinstance(link, L.BatchNormalization):
+                    link.avg_mean, link.avg_var = link.avg_mean.astype(dtype), link.avg_var.astype(dtype)
+            copy.to_device(here)
+            copy.cleargrads()
+
+            def function(x: Any) -> Any:
+                return layer(copy, x)
+
+            found = both_ways(function, [x.astype(dtype)], where)
+            return found + [
+                chainer.backends.cuda.to_cpu(param.grad).astype('f8')
+                for path, param in sorted(copy.namedparams())
+                # A convolution's bias has no gradient before normalisation but for rounding.
+                if name == 'linear' or not path.endswith('/0/b')
+            ]
+
+    with chainer.using_config('use_ideep', 'never'):
+        exact = results(plain, '-1', 'f8')
+    with layers.using_compute(compute, get_device(device)):
+        return apart(exact, results(ours, device, 'f4'))
+
+
+def steps(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return losses step by step: on the device as it trains, without what speeds it up, and on the CPU."""
+    count, batch = (4, 4) if arguments.small else (20, 100)
+    found: dict[str, Any] = {}
+    for seed in range(1 if arguments.small else 3):
+        sides = {'CPU': ('-1', False)}
+        sides |= {'eager': (arguments.device, True), 'captured': (arguments.device, False)}
+        losses = {name: losses_of(seed, count, batch, *side) for name, side in sides.items()}
+        found[f'seed {seed}'] = losses
+        for name in ('eager', 'captured'):
+            pairs = zip(losses[name], losses['CPU'], strict=True)
+            found[f'seed {seed}'][f'{name} - CPU'] = max(abs(a - b) for a, b in pairs)
+    return found
+
+
+def losses_of(seed: int, count: int, batch: int, device: str, eager: bool) -> list[float]:
+    """Return the losses of R1's network, without dropout, whose numbers differ between devices."""
+    import chainer
+    import numpy
+
+    from vgg_cifar.models import VGG
+    from vgg_cifar.training import optimizers
+    from vgg_cifar.training.classifier import Classifier
+    from vgg_cifar.training.device import get_device
+    from vgg_cifar.training.updater import step_of
+
+    numpy.random.seed(seed)
+    here = get_device(device)
+    with chainer.using_device(here):
+        classifier = Classifier(VGG(dropout=0.0))
+        classifier.to_device(here)
+        x = here.send(numpy.random.uniform(size=(batch, 3, 32, 32)).astype('f4'))
+        labels = here.send(numpy.random.randint(0, 10, batch).astype('i4'))
+        optimizer = optimizers.build('adam', classifier, 1e-4, {}, 0.0)
+        take_step = optimizer.update if eager else step_of(optimizer, here)
+        given = (classifier, x, labels) if eager else (x, labels)
+        reporter, seen, losses = chainer.Reporter(), {}, []
+        reporter.add_observer('main', classifier)
+        for _ in range(count):
+            with reporter.scope(seen):
+                take_step(*given)
+            losses.append(float(seen['main/loss'].array))
+        return losses
+
+
+def speed(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return what scripts/bench_step.py has measured."""
+    path = arguments.out / 'bench_step.json'
+    size = ['--batch', '10', '--rounds', '1', '--only', 'ours, float32', 'stock Chainer']
+    size = size if arguments.small else ['--batch', '500', '--rounds', '9']
+    run(ROOT / 'scripts' / 'bench_step.py', '-d', arguments.device, *size, '--json', path)
+    return json.loads(path.read_text())
+
+
+def same_bits(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return whether a killed run ends as one in one go, and the GPU augments as the CPU does."""
+    images, batch, epochs = (20, 10, 1) if arguments.small else (5000, 100, 3)
+    common: tuple[Any, ...] = '-m', 'vgg_cifar', 'train', '--train-size', images, '--test-size', 20
+    common += '-b', batch, '-e', epochs, '-d', arguments.device, '--log-steps', 1
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        run(*common, '-o', folder / 'whole')
+        killed = started(*common, '-o', folder / 'killed')
+        while killed.poll() is None and not list((folder / 'killed').glob('snapshot*')):
+            time.sleep(0.05)
+        end(killed)
+        in_the_middle = not (folder / 'killed' / 'result.json').exists()
+        run(*common, '-o', folder / 'killed')
+        file = folder / 'in.hdf5'
+        run('-m', 'vgg_cifar', 'data', 'shapes10', '--train-size', '100', '--test-size', '10', '-o', file)
+        copies = ['--copies', 'original', 'flip', 'median']
+        for side, device in (('CPU', '-1'), ('device', arguments.device)):
+            run('-m', 'augment', file, folder / f'{side}.hdf5', *copies, '-d', device)
+        return {
+            'was killed in the middle': in_the_middle,
+            'resumed': equal_arrays(*(folder / name / 'model.npz' for name in ('whole', 'killed'))),
+            'augmented': equal_arrays(folder / 'CPU.hdf5', folder / 'device.hdf5'),
+        }
+
+
+def equal_arrays(first: Path, second: Path) -> bool:
+    """Return whether two files hold the same bits."""
+    import h5py
+    import numpy
+
+    opened = h5py.File if first.suffix == '.hdf5' else numpy.load
+    with opened(first) as one, opened(second) as other:
+        return set(one) == set(other) and all(
+            numpy.asarray(one[name]).tobytes() == numpy.asarray(other[name]).tobytes() for name in one
+        )
+
+
+def study(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Train as much of report R1 as there is time for; its own folder knows what is finished."""
+    folder = arguments.out / 'ie598'
+    compute = [] if arguments.device == '-1' else ['--compute', 'bfloat16']
+    scale = 'smoke' if arguments.small else 'node'
+    where = ['--data', arguments.data, '-d', arguments.device, '-o', folder]
+    run('-m', 'vgg_cifar', 'reproduce', 'ie598', '--scale', scale, *compute, *where)
+    return {'report': str(folder / 'report.html')}
+
+
+def started(*command: Any) -> subprocess.Popen:
+    """Start Python in a session of its own, whose processes `end` ends."""
+    path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get('PYTHONPATH'))))
+    return subprocess.Popen(
+        [sys.executable, *map(str, command)],
+        cwd=ROOT,
+        env={**os.environ, 'PYTHONPATH': path},
+        start_new_session=True,
+    )
+
+
+def end(process: subprocess.Popen) -> None:
+    """Kill a process and what it has started."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def run(*command: Any) -> None:
+    """Run Python in this part's session; raise where it fails."""
+    subprocess.run([sys.executable, *map(str, command)], cwd=ROOT, check=True)
+
+
+PARTS: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
+    'versions': versions,
+    'errors': errors,
+    'steps': steps,
+    'speed': speed,
+    'same-bits': same_bits,
+    'study': study,
+}
+
+
+def sources() -> str:
+    """Return a checksum of what is checked: a part that is done for it is done."""
+    digest = hashlib.sha256()
+    for path in sorted([*(ROOT / 'vgg_cifar').rglob('*.py'), *(ROOT / 'scripts').glob('*.py')]):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def check(name: str, arguments: argparse.Namespace, seconds: float) -> bool:
+    """Do a part in a process of its own, within its time; return whether it is done."""
+    path = arguments.out / f'{name}.json'
+    if path.exists() and json.loads(path.read_text()).get('sources') == sources():
+        print(f'{name}: done before')
+        return True
+    options = ['-d', arguments.device, '-o', arguments.out, *(['--small'] if arguments.small else [])]
+    options += ['--data', arguments.data] if arguments.data else []
+    begun = time.monotonic()
+    process = started(__file__, '--work', name, *options)
+    try:
+        outcome = 'done' if process.wait(max(0, min(seconds, SECONDS[name]))) == 0 else 'FAILED'
+    except subprocess.TimeoutExpired:
+        outcome = 'OUT OF TIME'
+    finally:
+        end(process)
+    print(f'{name}: {outcome}, {time.monotonic() - begun:.0f} s', flush=True)
+    return outcome == 'done'
+
+
+def work(name: str, arguments: argparse.Namespace) -> None:
+    """Do a part here, and write what it shows."""
+    # Before Chainer, which it makes work.
+    import vgg_cifar  # noqa: F401
+
+    begun = time.monotonic()
+    shown = PARTS[name](arguments)
+    found = {'sources': sources(), 'seconds': time.monotonic() - begun, 'shown': shown}
+    partial = arguments.out / f'.{name}.json'
+    partial.write_text(json.dumps(found, indent=2) + '\n')
+    partial.replace(arguments.out / f'{name}.json')
+
+
+def main(given: list[str] | None = None) -> int:
+    """Do the parts that are not done yet; return the exit status."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('--only', nargs='+', choices=PARTS, help='these parts; without it, all of them')
+    parser.add_argument('-d', '--device', default='0', help='-1 for a dry run on the CPU')
+    parser.add_argument('-o', '--out', type=Path, default=ROOT / 'results' / 'gpu', help='where to write')
+    parser.add_argument('--data', type=Path, help='CIFAR10.hdf5, for the study; without it there is none')
+    parser.add_argument('--minutes', type=float, default=8.0, help='the longest that all may take')
+    parser.add_argument('--small', action='store_true', help='little of everything, to see that it works')
+    parser.add_argument('--work', choices=PARTS, help=argparse.SUPPRESS)
+    arguments = parser.parse_args(given)
+    arguments.out = arguments.out.resolve()
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    if arguments.work:
+        work(arguments.work, arguments)
+        return 0
+    names = arguments.only or [name for name in PARTS if name != 'study' or arguments.data]
+    ends = time.monotonic() + 60 * arguments.minutes
+    left = [name for name in names if not check(name, arguments, ends - time.monotonic())]
+    if left:
+        print(f'not done: {", ".join(left)}; the same command does them', file=sys.stderr)
+    return 1 if left else 0
+
+
+if __name__ == '__main__':
+    raise SystemExit(main())
