@@ -9,9 +9,10 @@ from vgg_cifar.studies.study_folder import StudyFolder
 
 
 @pytest.fixture
-def told(tmp_path):
+def told(tmp_path, request):
     """Tell what has been learnt where each variant and seed ends at a made-up training accuracy."""
-    folder = StudyFolder(tmp_path, emnist_kernels.STUDY, 'smoke', 2, REDRAW).save()
+    data = {**REDRAW, **getattr(request, 'param', {})}
+    folder = StudyFolder(tmp_path, emnist_kernels.STUDY, 'smoke', 2, data).save()
     figure = emnist_kernels.STUDY.figures[0]
 
     def tell(accuracy):
@@ -42,3 +43,9 @@ def test_the_ends_are_means_over_seeds(told):
 def test_chance_is_called_chance(told, accuracy):
     """Of 100 images in 47 classes, guessing gets 2 right, and three deviations above that 6.4."""
     assert told(lambda *_: accuracy).startswith('No network is above chance (2%)')
+
+
+@pytest.mark.parametrize('told', [{'n_classes': 10}], indirect=True)
+def test_chance_is_that_of_the_images_that_were_given(told):
+    assert told(lambda *_: 0.12).startswith('No network is above chance (10%)')
+    assert told(lambda *_: 0.25).endswith(', where chance is 10%.')

@@ -25,7 +25,8 @@ def learned(folder: StudyFolder, figures: Iterable[Figure]) -> str:
             accuracy.setdefault(variant.label, float(numpy.mean(found)))
     if not accuracy:
         return 'No run has finished yet.'
-    chance = 1 / folder.study.images.classes
+    # Of the images that were given; runs of earlier versions do not say in how many classes.
+    chance = 1 / folder.data.get('n_classes', folder.study.images.classes)
     images = folder.training_images(folder.shared)
     best, worst = max(accuracy, key=accuracy.__getitem__), min(accuracy, key=accuracy.__getitem__)
     if accuracy[best] < chance + 3 * math.sqrt(chance * (1 - chance) / images):
