@@ -70,7 +70,7 @@ def test_ends_with_the_page(done):
     assert re.search(r'about \d+ (s|min) to go, by 3 timed steps', printed)
     # A line a run, beside the heading, the number of runs, the estimate, the sentence and the page.
     assert len(printed.splitlines()) == 3 + 5
-    ended = r'\[2/3\] pooling.*: test accuracy 0\.\d+; 1 running, 0 to come, about \d+ (s|min) left'
+    ended = r'\[2/3\] [^:]*, Figure 7: test accuracy 0\.\d+; 1 running, 0 to come, about \d+ (s|min) left'
     assert re.search(ended, printed)
     outputs = ('figures/figure_7.png', 'figures/figure_7.svg', 'tables/figure_7.csv', 'tables/figure_7.md')
     for path in (*outputs, 'claims.json', 'report.md', 'report.html'):

@@ -12,7 +12,7 @@ class Progress:
     """Tells of runs that have ended, those that run and those to come, and the time left.
 
     Args:
-        work: what each run costs, by its id, in any unit.
+        work: what each run costs, by its name, in any unit.
         speed: the same unit per second, as first estimated.
         out: where to tell it.
         bar: draw one on a terminal, below the lines.

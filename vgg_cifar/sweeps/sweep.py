@@ -72,7 +72,7 @@ def run_all(figures: Sequence[Figure], folder: StudyFolder, runner: Runner, cost
     to_time = sum(cost.of_timing(each, folder) for each in timings)
     expected = duration((sum(work.values()) + to_time) / speed)
     print(f'about {expected} to go, by {CALIBRATION_ROUNDS} timed steps{busy}', file=out, flush=True)
-    failed = _train(left, work, folder, runner, speed, out) if left else {}
+    failed = _train(left, work, _names(figures, folder), folder, runner, speed, out) if left else {}
     for timing in timings:
         print(f'timing {timing.id}: {timing.title}', file=out, flush=True)
         time_steps(timing, folder, runner, cost)
@@ -84,6 +84,7 @@ def run_all(figures: Sequence[Figure], folder: StudyFolder, runner: Runner, cost
 def _train(
     runs: Sequence[Run],
     work: dict[str, float],
+    names: dict[str, str],
     folder: StudyFolder,
     runner: Runner,
     speed: float,
@@ -91,7 +92,8 @@ def _train(
 ) -> dict[str, str]:
     """Train `runs`; return what the failed ones failed of."""
     failed = {}
-    with Progress(work, speed, out, bar=not runner.shows_epochs) as progress:
+    named = {names[each]: cost for each, cost in work.items()}
+    with Progress(named, speed, out, bar=not runner.shows_epochs) as progress:
         for run, outcome in runner.train(runs, folder):
             if outcome['status'] == 'failed':
                 failed[run.id] = outcome['reason']
@@ -99,8 +101,21 @@ def _train(
                 text = f'test accuracy {outcome["test/main/accuracy"]:.4f}'
             else:
                 text = f'{outcome["status"]}: {outcome["reason"]}'
-            progress.ended(run.id, text, runner.at_once)
+            progress.ended(names[run.id], text, runner.at_once)
     return failed
+
+
+def _names(figures: Sequence[Figure], folder: StudyFolder) -> dict[str, str]:
+    """Return what people call each run, by its id: the variant, the first figure that shows it, the seed."""
+    names: dict[str, str] = {}
+    for figure in figures:
+        for variant in figure.variants:
+            for seed in range(folder.seeds):
+                of_several = f', seed {seed}' if folder.seeds > 1 else ''
+                names.setdefault(
+                    folder.run_of(variant, seed).id, f'{variant.label}, {figure.name}{of_several}'
+                )
+    return names
 
 
 def time_steps(timing: Timing, folder: StudyFolder, runner: Runner, cost: Cost) -> None:
