@@ -11,7 +11,7 @@ from vgg_cifar.training.settings import Settings
 
 NETWORKS = {
     'vgg': ('vgg', {}, (3, 8, 8)),
-    'vgg-average': ('vgg', {'batch_norm': False, 'pooling': 'average', 'filter_size': 5}, (1, 9, 9)),
+    'vgg-average': ('vgg', {'batch_norm': False, 'pooling': 'average'}, (1, 9, 9)),
     'reduction_cnn': ('reduction_cnn', {'kernels': 3, 'doubling': True}, (1, 28, 28)),
     'dilation': ('reduction_cnn', {'kernels': 3, 'reduction': 'dilation'}, (1, 28, 28)),
     'residual_vgg': ('residual_vgg', {'blocks': 1, 'batch_norm': True, 'residual': True}, (3, 8, 8)),

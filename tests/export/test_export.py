@@ -6,6 +6,7 @@ import json
 import h5py
 import numpy
 import onnxruntime
+import PIL.Image
 import pytest
 import safetensors.numpy
 
@@ -77,7 +78,8 @@ def options_of(run):
     [
         ({'image_shape': [3, 16]}, 'data.image_shape is [3, 16], expected three whole numbers'),
         ({'image_shape': [3, 16, 1e9]}, 'data.image_shape is'),
-        ({'image_shape': [3, 60000, 60000]}, 'a network of more than'),
+        ({'image_shape': [3, 60000, 60000]}, 'its images are of 60000x60000 pixels'),
+        ({'image_shape': [3, 900, 900]}, 'a network of more than'),
         ({'class_names': ['x'] * 70000}, 'data.class_names is'),
         ({'class_names': ['x'] * 60000}, 'a network of more than'),
         ({'class_names': 'abc'}, 'data.class_names is "abc", expected a list of names'),
@@ -90,6 +92,13 @@ def test_a_record_that_is_wrong_is_refused_in_a_line(small_run, tmp_path, capsys
     error = capsys.readouterr().err
     assert said in error and error.count('\n') == 1
     assert not (tmp_path / 'x.onnx').exists()
+
+
+def test_names_of_classes_cannot_write_on_the_terminal(small_run, capsys):
+    small_run.record(class_names=['\x1b[2J', *'bcde'])
+    PIL.Image.fromarray(small_run.images[0].transpose(1, 2, 0)).save(small_run.folder / 'a.png')
+    assert main(['predict', str(small_run.folder), str(small_run.folder / 'a.png')]) == 0
+    assert '\\x1b[2J' in capsys.readouterr().out
 
 
 @pytest.mark.parametrize('option', ['units', 'hidden'])
@@ -173,8 +182,6 @@ def softmax(scores):
 
 
 def test_predictions_of_pictures(small_run, tmp_path, capsys):
-    import PIL.Image
-
     picture = PIL.Image.fromarray(small_run.images[0].transpose(1, 2, 0))
     picture.save(tmp_path / 'a.png')
     picture.resize((40, 30)).save(tmp_path / 'b.jpg')
@@ -200,8 +207,6 @@ def test_predictions_of_pictures(small_run, tmp_path, capsys):
     ],
 )
 def test_a_bad_picture_is_one_line(small_run, tmp_path, capsys, name, content, said):
-    import PIL.Image
-
     path = tmp_path / name
     if content == 'deep':
         PIL.Image.new('I;16', (4, 4)).save(path)

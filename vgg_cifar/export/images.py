@@ -20,7 +20,7 @@ HDF5_ENDINGS = ('.hdf5', '.h5')
 MODES = ('1', 'L', 'LA', 'P', 'PA', 'RGB', 'RGBA', 'CMYK', 'YCbCr')
 MOST_PIXELS = 2**26
 
-# Classified at once.
+# Read at once.
 IMAGES_AT_ONCE = 200
 
 

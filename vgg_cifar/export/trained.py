@@ -22,6 +22,10 @@ from vgg_cifar.training.settings import Settings
 
 Shape = tuple[int, int, int]
 
+# Of an image: a network is traced by running it, which takes a thousand times as many bytes.
+MOST_PIXELS = 2**20
+# Of a class's name.
+LONGEST_NAME = 200
 # Of images whose size nobody has recorded: CIFAR's, then MNIST's.
 USUAL_SIDES = (32, 28)
 
@@ -145,7 +149,8 @@ def _of_run(file: Path, run: RunFolder, settings: Settings, shape: Shape | None)
     if not isinstance(names, list) or not is_text or not 0 < len(names) <= MOST_CLASSES:
         raise data.wrong('class_names', 'a list of names')
     channels, height, width = map(int, sides)
-    images = _Images(tuple(names), (channels, height, width), data.text('dtype') == 'uint8')
+    shown_names = tuple(shown(name, LONGEST_NAME) for name in names)
+    images = _Images(shown_names, (channels, height, width), data.text('dtype') == 'uint8')
     return _of_weights(file, settings, images)
 
 
@@ -158,6 +163,10 @@ def _of_weights(file: Path, settings: Settings, images: _Images) -> Trained:
     for original in [images.shape] if images.shape else _usual_shapes(shapes):
         channels, *_ = original
         seen = original if settings.crop is None else (channels, settings.crop, settings.crop)
+        if math.prod(seen[1:]) > MOST_PIXELS:
+            raise InputError(
+                f'{file}: its images are of {seen[1]}x{seen[2]} pixels, expected {MOST_PIXELS} at most'
+            )
         try:
             with _at_most(numbers, settings.model_options.values()):
                 model = models.build(settings.model, settings.model_options, n_classes, seen)
