@@ -22,7 +22,6 @@ OPERATIONS = (
     'conv_wgrad',
     'bias',
     'relu',
-    'matmul',
 )
 
 
@@ -122,7 +121,3 @@ def bias(results, input, bias):
 
 def relu(results, input):
     return [numpy.maximum(input, 0)]
-
-
-def matmul(results, A, B):
-    return [A @ B]

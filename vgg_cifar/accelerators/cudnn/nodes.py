@@ -233,18 +233,26 @@ class Pooling(nodes.Pooling):
         return (gx,)
 
 
+# What a linear layer is as a convolution: of images of one pixel.
+_PIXELS = (1, 1), (0, 0), (1, 1)
+
+
 class Linear(nodes.Linear):
-    """Fully connected layer over all axes but the first; returns float32. See onednn.nodes.Linear."""
+    """Fully connected layer over all axes but the first; returns float32. See onednn.nodes.Linear.
+
+    It is computed as a convolution of images of one pixel, for which cuDNN has plans that need no compiler.
+    """
 
     def output(self, x: Array, weights: Array, bias: Array | None = None) -> Array:
         """Return y (N, out) for x (N, ...), W (out, in) and perhaps b (out,)."""
-        rows = cupy.ascontiguousarray(x, self.dtype).reshape(1, len(x), -1)
-        matrix = weights.astype(self.dtype, copy=False)[None]
-        y = cupy.ndarray((1, len(x), len(weights)), numpy.float32)
-        pattern = plans.product if bias is None else plans.product_with_bias
-        added = [] if bias is None else [bias.reshape(1, 1, -1)]
-        plans.run(pattern, [rows, matrix.transpose(0, 2, 1), *added], y)
-        y = rectified(0.0, y[0]) if self.relu else y[0]
+        rows = _pixels(cupy.ascontiguousarray(x, self.dtype).reshape(len(x), -1))
+        matrix = _pixels(weights.astype(self.dtype, copy=False))
+        made = empty((len(x), len(weights), 1, 1), self.dtype)
+        pattern = plans.convolution if bias is None else plans.convolution_with_bias
+        added = [] if bias is None else [vector(bias, self.dtype)]
+        plans.run(pattern, [rows, matrix, *added], made, *_PIXELS)
+        y = _rows(made)
+        y = rectified(0.0, y) if self.relu else y
         self.kept = x.shape, x.dtype, rows, matrix, y
         return y
 
@@ -253,18 +261,28 @@ class Linear(nodes.Linear):
         shape, dtype, rows, matrix, y = self.kept
         if self.relu:
             gy = _rectified_gradient(0.0, y, gy)
-        narrow, found = cupy.ascontiguousarray(gy, self.dtype)[None], {}
+        narrow, found = _pixels(cupy.ascontiguousarray(gy, self.dtype)), {}
         if 0 in wanted:
-            gx = cupy.ndarray(rows.shape, self.dtype)
-            plans.run(plans.product, [narrow, matrix], gx)
-            found[0] = arranged(gx.reshape(shape), dtype)
+            gx = empty(rows.shape, self.dtype)
+            plans.run(plans.data_gradient, [narrow, matrix], gx, *_PIXELS)
+            found[0] = arranged(in_memory(gx).reshape(shape), dtype)
         if 1 in wanted:
-            gw = cupy.ndarray(matrix.shape, numpy.float32)
-            plans.run(plans.product, [narrow.transpose(0, 2, 1), rows], gw)
-            found[1] = gw[0]
+            gw = empty(matrix.shape, self.dtype)
+            plans.run(plans.weight_gradient, [rows, narrow], gw, *_PIXELS)
+            found[1] = _rows(gw)
         if 2 in wanted:
             found[2] = _sums(arranged(gy, gy.dtype))
         return [found[i] for i in wanted]
+
+
+def _pixels(x: Array) -> Array:
+    """Return the rows of a matrix (N, C), C-contiguous, as images (N, C, 1, 1)."""
+    return x.reshape(len(x), 1, 1, -1).transpose(0, 3, 1, 2)
+
+
+def _rows(images: Array) -> Array:
+    """Return images of one pixel as a matrix, float32."""
+    return in_memory(images).reshape(len(images), -1).astype(numpy.float32, copy=False)
 
 
 class CrossEntropy(nodes.CrossEntropy):

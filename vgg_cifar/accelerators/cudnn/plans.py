@@ -124,13 +124,3 @@ def data_gradient(g: Any, gy: Any, weights: Any, stride: Pair, pad: Pair, dilate
 def weight_gradient(g: Any, x: Any, gy: Any, stride: Pair, pad: Pair, dilate: Pair) -> Any:
     """Return a convolution's gradient of its weights."""
     return g.conv_wgrad(image=x, loss=gy, padding=pad, stride=stride, dilation=dilate)
-
-
-def product(g: Any, a: Any, b: Any) -> Any:
-    """Multiply matrices (1, M, K) and (1, K, N)."""
-    return g.matmul(A=a, B=b)
-
-
-def product_with_bias(g: Any, a: Any, b: Any, bias: Any) -> Any:
-    """Multiply matrices, and add (1, 1, N) to each row."""
-    return g.bias(input=g.matmul(A=a, B=b), bias=bias)
