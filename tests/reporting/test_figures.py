@@ -1,6 +1,7 @@
 """The figures that are no curves."""
 
 import base64
+import os
 
 import numpy
 from reporting.made_up_runs import LOG, REDRAW, write_runs
@@ -45,6 +46,14 @@ def test_pictures_are_drawn_from_the_weights_and_stay_without_them(tmp_path):
     # As an image, in which no script runs: the file may come from anyone.
     svg = (tmp_path / 'figures' / 'figure_5-6.svg').read_bytes()
     assert picture(folder, figure) == {'image': base64.b64encode(svg).decode()}
+    path = tmp_path / 'figures' / 'figure_5-6.svg'
+    path.rename(tmp_path / 'private')
+    path.symlink_to(tmp_path / 'private')
+    assert picture(folder, figure) is None
+    path.unlink()
+    path.touch()
+    os.truncate(path, 2**40)
+    assert picture(folder, figure) is None
 
 
 def test_the_drawn_image_is_a_ring():

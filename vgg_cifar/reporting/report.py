@@ -20,6 +20,8 @@ from vgg_cifar.training.settings_json import to_json
 
 NO_PART_OF_A_RUN = ('data', 'seed')
 INDEX_PAGE = 'index.html'
+# Of a picture that was drawn before; the largest here are below 1 MB.
+MOST_BYTES = 16 * 2**20
 
 
 def build(folder: StudyFolder, in_index: bool = False) -> Path:
@@ -151,9 +153,9 @@ def picture(folder: StudyFolder, figure: Figure) -> dict[str, Any] | None:
         drawing = figures.make(folder, figure)
         if drawing is None:
             before = folder.path / 'figures' / f'{name}.svg'
-            if not before.is_file():
+            # The file may come from anyone: no link to another, and an image, in which no script runs.
+            if before.is_symlink() or not before.is_file() or before.stat().st_size > MOST_BYTES:
                 return None
-            # As an image, in which no script runs: the file may come from anyone.
             return {'image': base64.b64encode(before.read_bytes()).decode()}
         title = f'{figure.name}: {figure.title}\n{drawn(folder.caption(figure), 200)}'
         return pictured(drawing, title, folder.path / 'figures', name)
