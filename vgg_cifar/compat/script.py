@@ -1,7 +1,7 @@
 """A script and the modules of its own folders, run in their dialect: what `vgg-cifar run` does in a process.
 
-Own is what lies in the script's folder and in those that it adds to sys.path. Nothing else is translated,
-neither site-packages nor vgg_cifar itself.
+Own is what lies in the script's folder, in those on PYTHONPATH that hold it and in those that it adds to
+sys.path. Nothing else is translated, neither site-packages nor vgg_cifar itself.
 """
 
 import builtins
