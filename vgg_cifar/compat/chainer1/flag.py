@@ -1,7 +1,6 @@
 """chainer.flag of Chainer 1: what Variable(x, volatile=...) takes. It went with Chainer 2."""
 
 import enum
-from typing import Any
 
 
 class Flag(enum.Enum):
@@ -37,11 +36,3 @@ class Flag(enum.Enum):
 
 
 ON, OFF, AUTO = Flag.ON, Flag.OFF, Flag.AUTO
-
-
-def aggregate_flags(flags: Any) -> Flag:
-    """Return the flag of what is computed from variables with these; raises ValueError if on meets off."""
-    flags = [Flag(flag) for flag in flags]
-    if ON in flags and OFF in flags:
-        raise ValueError('ON and OFF flags cannot be mixed.')
-    return ON if ON in flags else OFF if OFF in flags else AUTO

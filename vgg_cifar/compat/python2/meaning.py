@@ -346,6 +346,11 @@ def _by_cmp(by: Callable) -> Callable:
     return lambda self, other: by(self.__cmp__(other), 0)
 
 
+_CHANGED = (
+    basestring, chr, compile, eval, exec, execfile, filter, input, isinstance, map, open, ord, print, reload,
+    round, sorted, unicode,
+)  # fmt: skip
+
 BUILTINS: dict[str, Any] = vars(modules.BUILTIN)
 BUILTINS |= {
     **vars(builtins),
@@ -363,28 +368,7 @@ BUILTINS |= {
             raised,
         )
     },
-    **{
-        call.__name__: call
-        for call in (
-            basestring,
-            chr,
-            compile,
-            eval,
-            exec,
-            execfile,
-            filter,
-            input,
-            isinstance,
-            map,
-            open,
-            ord,
-            print,
-            reload,
-            round,
-            sorted,
-            unicode,
-        )
-    },
+    **{call.__name__: call for call in _CHANGED},
     '__build_class__': build_class,
     '__import__': modules.import_module,
     'StandardError': Exception,
