@@ -77,3 +77,13 @@ def test_what_asks_for_a_gpu_runs_on_the_cpu_and_says_so_once(tmp_path, asks):
     assert result.stderr == (said if asks else '')
     code = 'cupy.ElementwiseKernel holds code for a GPU, which --cpu cannot run\n'
     assert result.stdout == (code if asks else '')
+
+
+@pytest.mark.parametrize(
+    'error', ["ImportError('', name='cupy')", "RuntimeError('CUDA environment is not set up')"]
+)
+def test_a_script_that_finds_no_gpu_is_told_of_cpu(tmp_path, error):
+    (tmp_path / 'script.py').write_text(f'raise {error}')
+    result = python('-m', 'vgg_cifar', 'run', 'script.py', cwd=tmp_path)
+    advice = 'script.py: it asks for a GPU that is not there; vgg-cifar run --cpu runs it on the CPU'
+    assert (result.returncode, result.stderr.splitlines()[-1]) == (1, advice)

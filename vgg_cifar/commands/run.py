@@ -72,12 +72,19 @@ def run(arguments: argparse.Namespace) -> int:
         raise
     except BaseException as error:
         script.show(error)
+        if not arguments.cpu and _asks_for_gpu(error):
+            advice = 'it asks for a GPU that is not there; vgg-cifar run --cpu runs it on the CPU'
+            print(f'{path.name}: {advice}', file=sys.stderr)
         if isinstance(error, KeyboardInterrupt):
             # It is shown; Python still has to end by the signal.
             sys.excepthook = lambda *_: None
             raise
         return 1
     return 0
+
+
+def _asks_for_gpu(error: BaseException) -> bool:
+    return getattr(error, 'name', '') == 'cupy' or str(error).startswith('CUDA environment is not')
 
 
 def _explain() -> None:
