@@ -25,6 +25,8 @@ class RecordedStep:
 
     """
 
+    _live = staticmethod(onednn.live)
+
     def __init__(self, optimizer: chainer.Optimizer) -> None:
         self._optimizer: Any = optimizer
         self._recordable = _is_our_own(optimizer)
@@ -46,7 +48,7 @@ class RecordedStep:
     def _kind(self, x: Array, labels: Array) -> tuple | None:
         """Return what equal recordings have in common; None where Chainer has to see each function called."""
         config = chainer.config
-        if config.debug or chainer.get_function_hooks() or chainer._get_link_hooks() or not onednn.live():
+        if config.debug or chainer.get_function_hooks() or chainer._get_link_hooks() or not self._live():
             return None
         compute = getattr(config, 'compute', 'float32')
         return x.shape, x.dtype, labels.shape, labels.dtype, config.train, config.enable_backprop, compute

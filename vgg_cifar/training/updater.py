@@ -7,7 +7,9 @@ import chainer
 import numpy
 from chainer.training.updaters import StandardUpdater
 
+from vgg_cifar.accelerators import cudnn
 from vgg_cifar.training.batches import ShuffledBatches
+from vgg_cifar.training.captured_step import CapturedStep
 from vgg_cifar.training.recorded_step import RecordedStep
 
 Step = Callable[[Any, Any], None]
@@ -41,4 +43,6 @@ def step_of(optimizer: Any, device: chainer.backend.Device) -> Step:
     """Return what takes an optimizer's steps on a device."""
     if device.xp is numpy:
         return RecordedStep(optimizer)
+    if cudnn.live():
+        return CapturedStep(optimizer)
     return lambda x, labels: optimizer.update(optimizer.target, x, labels)

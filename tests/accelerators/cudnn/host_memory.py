@@ -156,7 +156,15 @@ def _group_norm(gamma: Any, beta: Any, y: Any) -> None:
     y[...] = y * gamma + beta
 
 
-Kernel.KNOWN = {'groupnorm_y': _group_norm}
+def _weight_decay(p: Any, decay: Any, g: Any) -> None:
+    g += decay * p
+
+
+def _sgd(grad: Any, lr: float, param: Any) -> None:
+    param -= numpy.float32(lr) * grad
+
+
+Kernel.KNOWN = {'groupnorm_y': _group_norm, 'weight_decay': _weight_decay, 'sgd': _sgd}
 
 
 class _Device(cupy.cuda.Device):

@@ -122,6 +122,8 @@ class Recording:
                 before = gradients[inputs[i]]
                 if before is None:
                     gradients[inputs[i]] = gradient
+                elif not isinstance(gradient, numpy.ndarray):
+                    gradients[inputs[i]] = gradient + before
                 else:
                     gradients[inputs[i]] = elementwise.add(gradient, before, in_place=node.fresh)
         return loss, self._loss.accuracy, gradients[: self._n_parameters]

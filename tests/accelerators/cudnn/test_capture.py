@@ -1,0 +1,143 @@
+"""Captured training steps, with graphs of CUDA replaced by what they would launch."""
+
+import types
+
+import chainer
+import numpy
+import pytest
+from host_memory import cupy, device, host
+from test_layers_on_gpu import gpu  # noqa: F401
+
+from vgg_cifar.accelerators.cudnn import capture, noise
+from vgg_cifar.models.vgg import DEPTHS, VGG
+from vgg_cifar.training import optimizers
+from vgg_cifar.training.captured_step import CapturedStep
+from vgg_cifar.training.classifier import Classifier
+from vgg_cifar.training.updater import step_of
+
+
+class Replay:
+    """What a Capture does, without a graph; results stay at their places."""
+
+    made = 0
+
+    def __init__(self, function, inputs):
+        Replay.made += 1
+        self.function, self.results = function, None
+
+    def __call__(self, *inputs):
+        return self.function(*inputs)
+
+
+def losses(take_step, classifier, batches):
+    reporter, seen, found = chainer.Reporter(), {}, []
+    reporter.add_observer('main', classifier)
+    for step, batch in enumerate(batches):
+        noise.begin_step(0, step)
+        with reporter.scope(seen):
+            take_step(*batch)
+        found.append(float(host(seen['main/loss'].array)))
+    return found
+
+
+def trained(steps_of, monkeypatch, name='adam'):
+    """Return losses and parameters of a small network after some steps, one of them on a smaller batch."""
+    monkeypatch.setattr(capture, 'Capture', Replay)
+    Replay.made = 0
+    numpy.random.seed(0)
+    monkeypatch.setitem(DEPTHS, 'A', ((4,), (6, 5)))
+    network = VGG('A', image_shape=(1, 8, 8), n_classes=3)
+    classifier = Classifier(network)
+    for param in classifier.params():
+        param.array = device(param.array)
+    for link in classifier.links():
+        for persistent in link._persistent:
+            value = getattr(link, persistent)
+            if isinstance(value, numpy.ndarray):
+                setattr(link, persistent, device(value))
+    optimizer = optimizers.build(name, classifier, 1e-3, {}, 1e-4)
+    random = numpy.random.RandomState(0)
+    batches = [
+        (device(random.uniform(size=(n, 1, 8, 8)).astype('f4')), device(random.randint(0, 3, n), 'i4'))
+        for n in (4, 4, 4, 4, 3, 4)
+    ]
+    found = losses(steps_of(optimizer), classifier, batches)
+    return found, [host(param.array).copy() for _, param in sorted(classifier.namedparams())]
+
+
+@pytest.mark.filterwarnings('error::UserWarning:vgg_cifar')
+def test_captured_steps_have_the_bits_of_chainers(gpu, monkeypatch):  # noqa: F811
+    def eager(optimizer):
+        return lambda x, labels: optimizer.update(optimizer.target, x, labels)
+
+    wanted, parameters = trained(eager, monkeypatch, 'sgd')
+    found, ours = trained(CapturedStep, monkeypatch, 'sgd')
+    # The smaller batch goes by itself.
+    assert Replay.made == 1
+    assert found == wanted
+    for one, other in zip(ours, parameters, strict=True):
+        numpy.testing.assert_array_equal(one, other)
+
+
+def test_what_cannot_be_captured_is_computed_all_the_same(gpu, monkeypatch):  # noqa: F811
+    class Refused(Replay):
+        def __init__(self, function, inputs):
+            raise RuntimeError('no graph today')
+
+    wanted, _ = trained(CapturedStep, monkeypatch, 'sgd')
+
+    def refusing(optimizer):
+        monkeypatch.setattr(capture, 'Capture', Refused)
+        return CapturedStep(optimizer)
+
+    with pytest.warns(UserWarning, match='the training step is not captured.*no graph today'):
+        found, _ = trained(refusing, monkeypatch, 'sgd')
+    assert found == wanted
+
+
+def test_a_gpus_steps_are_captured_ones():
+    optimizer = optimizers.build('sgd', Classifier(chainer.links.Linear(2, 2)), 0.1, {}, 0.0)
+    assert type(step_of(optimizer, types.SimpleNamespace(xp=cupy))) is CapturedStep
+
+
+def test_a_graph_is_launched_between_what_is_queued_before_and_after(gpu, monkeypatch):  # noqa: F811
+    calls = []
+
+    class Stream:
+        def __init__(self, name='ours', non_blocking=True):
+            self.name = name
+
+        def __getattr__(self, call):
+            def noted(*arguments):
+                calls.append((self.name, call, *(a for a in arguments if isinstance(a, str))))
+                return f'after {self.name}' if call == 'record' else self
+
+            return noted
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            pass
+
+        def launch(self, stream):
+            calls.append((stream.name, 'launch'))
+
+    monkeypatch.setattr(cupy.cuda, 'Stream', Stream)
+    monkeypatch.setattr(cupy.cuda, 'get_current_stream', lambda: Stream('current'))
+    made = capture.Capture(lambda x: calls.append('computed') or x, [device(numpy.zeros(3, 'f4'))])
+    assert calls == [
+        ('current', 'synchronize'),
+        ('ours', 'begin_capture'),
+        'computed',
+        ('ours', 'end_capture'),
+    ]
+    calls.clear()
+    numpy.testing.assert_array_equal(host(made(device(numpy.arange(3, dtype='f4')))), [0, 1, 2])
+    assert calls == [
+        ('current', 'record'),
+        ('ours', 'wait_event', 'after current'),
+        ('ours', 'launch'),
+        ('ours', 'record'),
+        ('current', 'wait_event', 'after ours'),
+    ]

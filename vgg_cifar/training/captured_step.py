@@ -1,0 +1,57 @@
+"""Training steps on a GPU as one CUDA graph: the same functions as a recorded step's on the CPU."""
+
+import warnings
+from typing import Any
+
+import chainer
+
+from vgg_cifar.accelerators import cudnn
+from vgg_cifar.training.recorded_step import RecordedStep
+
+Array = Any
+
+
+class CapturedStep(RecordedStep):
+    """An optimizer's steps on a GPU; see `RecordedStep`.
+
+    Forward and backward passes are one launch from the fourth step of a kind on. The update stays Chainer's,
+    so that every optimizer, hook and schedule works; it is queued while the passes still run. Where losses
+    are scaled, or something cannot be captured, steps are Chainer's.
+    """
+
+    _live = staticmethod(cudnn.live)
+
+    def __init__(self, optimizer: chainer.Optimizer) -> None:
+        super().__init__(optimizer)
+        self._recordable = self._recordable and self._optimizer._loss_scale is None
+        self._captures: dict[int, tuple[list[Array], Any]] = {}
+
+    def _repeat(self, recording: Any, x: Array, labels: Array) -> None:
+        optimizer = self._optimizer
+        parameters = list(optimizer.target.params())
+        arrays = [parameter.array for parameter in parameters]
+        places, capture = self._captures.get(id(recording), ([], None))
+        if len(places) != len(arrays) or any(a is not b for a, b in zip(places, arrays, strict=True)):
+            capture = self._captured(recording, arrays, x, labels)
+            self._captures[id(recording)] = arrays, capture
+        if capture is None:
+            optimizer.update(optimizer.target, x, labels)
+            return
+        loss, accuracy, gradients = capture(x, labels)
+        # The next step overwrites them, and a log may look at them later.
+        optimizer.target.report(*(chainer.Variable(each.copy()) for each in (loss, accuracy)))
+        for parameter, gradient in zip(parameters, gradients, strict=True):
+            parameter.grad = gradient
+        optimizer.update()
+
+    def _captured(self, recording: Any, arrays: list[Array], x: Array, labels: Array) -> Any:
+        """Return the passes on these parameters as a graph; None where that cannot be."""
+        from vgg_cifar.accelerators.cudnn.capture import Capture
+
+        try:
+            return Capture(lambda *batch: recording(arrays, batch), (x, labels))
+        # Of whatever kind: cuDNN's, CuPy's, the driver's.
+        except Exception as error:
+            self._recordable = False
+            warnings.warn(f'the training step is not captured, and slower for it: {error}', stacklevel=2)
+            return None
