@@ -126,6 +126,7 @@ def test_what_exists_is_kept(small_run, tmp_path, capsys):
         (['nothing', 'x.onnx'], 'nothing: no such file'),
         (['.', 'x.onnx'], 'no settings.json here; expected the folder of one run'),
         (['run', 'x.onnx', '--model', 'mlp'], 'holds a run, which says what network it is'),
+        (['run', 'x.onnx', '--image-shape', '3', '9', '9'], 'which says how large its images are; leave out'),
         (['text.npz', 'x.onnx'], 'text.npz: not a .npz file of plain arrays'),
         (['other.npz', 'x.onnx'], 'other.npz: no linear layer fc, fc1, ... (a, b)'),
         (['weights.npz', 'x.onnx', '--model', 'mlp'], '; --image-shape, --model and --model-options say'),

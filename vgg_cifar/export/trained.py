@@ -141,6 +141,10 @@ def _of_run(file: Path, run: RunFolder, settings: Settings, shape: Shape | None)
     # Runs from before these were recorded have none of them.
     if 'class_names' not in data:
         return _of_weights(file, settings, _Images((), shape))
+    if shape is not None:
+        raise InputError(
+            f'{run.path}: holds a run, which says how large its images are; leave out --image-shape'
+        )
     sides = data.numbers('image_shape', 1, LONGEST_SIDE)
     names = data.content.get('class_names')
     if len(sides) != 3 or not all(isinstance(side, int) for side in sides):
