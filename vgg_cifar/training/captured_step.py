@@ -4,6 +4,7 @@ import warnings
 from typing import Any
 
 import chainer
+import numpy
 
 from vgg_cifar.accelerators import cudnn
 from vgg_cifar.training.recorded_step import RecordedStep
@@ -48,6 +49,8 @@ class CapturedStep(RecordedStep):
         """Return the passes on these parameters as a graph; None where that cannot be."""
         from vgg_cifar.accelerators.cudnn.capture import Capture
 
+        # The one kernel that no step before has needed: nothing is to be compiled while a graph is captured.
+        numpy.ones_like(arrays[0].sum())
         try:
             return Capture(lambda *batch: recording(arrays, batch), (x, labels))
         # Of whatever kind: cuDNN's, CuPy's, the driver's.
