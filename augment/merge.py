@@ -16,6 +16,7 @@ from augment.pipeline import Paths, refuse_as_output
 from augment.targets import Target
 from augment.workers import in_threads
 from vgg_cifar.atomic import replacing, require_writable
+from vgg_cifar.data_file import check_labels
 from vgg_cifar.errors import InputError, first_line
 from vgg_cifar.free_space import require_disk, reserve
 from vgg_cifar.hdf5_file import Rows, opened
@@ -122,15 +123,16 @@ def _open(path: Path, stack: contextlib.ExitStack) -> _Shard:
     try:
         start, stop = (int(row) for row in file.attrs['augment_rows'])
         copies, total = len(file.attrs['augment_copies']), int(file.attrs['augment_source_rows'])
-    except (KeyError, TypeError, ValueError, AttributeError, OSError):
+    except (KeyError, TypeError, ValueError, OverflowError, AttributeError, OSError):
         raise InputError(f'{path}: {NO_SHARD}') from None
     images, labels = (
         stack.enter_context(contextlib.closing(Rows(file, name))) for name in ('X_train', 'Y_train')
     )
     chunks = file['X_train'].chunks
     whole = chunks and chunks[1:] == images.shape[1:] and not file['X_train'].is_virtual
-    if not (whole and labels.shape and len(images) == len(labels) == (stop - start) * copies > 0):
+    if not (whole and len(images) == (stop - start) * copies > 0):
         raise InputError(f'{path}: {NO_SHARD}')
+    check_labels(labels, len(images))
     return _Shard(path, file, start, stop, total, images, labels)
 
 
@@ -148,6 +150,11 @@ def _check(parts: list[_Shard]) -> None:
             raise InputError(
                 f'{part.path}: X_train: found {part.images.dtype}, expected {first.images.dtype} as in '
                 f'{first.path}; write all shards with one --dtype'
+            )
+        if part.labels.shape[1:] != first.labels.shape[1:] or part.labels.dtype != first.labels.dtype:
+            raise InputError(
+                f'{part.labels.what}: found {part.labels.described}, expected {first.labels.dtype} as in '
+                f'{first.path}; merge shards of one source'
             )
     row = 0
     before = 'the first row'

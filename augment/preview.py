@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy
 
 from augment.recipe import Recipe
+from vgg_cifar.atomic import require_writable
 from vgg_cifar.data_file import open_data_file, read_images
 from vgg_cifar.free_space import require_memory
 from vgg_cifar.image_sheet import draw_sheet, require_png
@@ -22,6 +23,7 @@ def preview(source: str | os.PathLike, recipe: Recipe, path: str | os.PathLike, 
     """
     path = Path(path)
     require_png(path)
+    require_writable(path, overwrite=True)
     with open_data_file(Path(source)) as opened:
         train, labels = opened.images['train'], opened.labels['train']
         rows = sorted({len(train) * i // images for i in range(images)})

@@ -3,9 +3,13 @@
 import errno
 import logging
 import signal
+import subprocess
+import sys
 
 import pytest
+from processes import ROOT
 
+from vgg_cifar.atomic import replacing
 from vgg_cifar.errors import InputError, Interrupted, InUse, WorkFailed, exit_status, first_line
 
 
@@ -72,3 +76,20 @@ def test_what_the_package_logs_meanwhile_is_a_printable_line_each(capsys):
     assert capsys.readouterr().err == 'reading a\\x1b[31m\n'
     logger.info('no')
     assert not capsys.readouterr().err
+
+
+def test_a_reader_who_has_had_enough_is_no_error():
+    code = (
+        'import sys; from vgg_cifar.errors import exit_status; '
+        "sys.exit(exit_status('x', lambda: print('y' * 10**6) or 0, lambda: False))"
+    )
+    command = f'{sys.executable} -c "{code}" | head -c 1; echo ${{PIPESTATUS[0]}}'
+    result = subprocess.run(['bash', '-c', command], capture_output=True, text=True, cwd=ROOT)
+    assert (result.stdout, result.stderr) == ('y141\n', '')
+
+
+def test_an_error_of_a_librarys_keeps_its_words(tmp_path):
+    with pytest.raises(OSError, match=r'^cannot write data$'), replacing(tmp_path / 'out'):
+        raise OSError('cannot write data')
+    with pytest.raises(OSError, match='out'), replacing(tmp_path / 'out'):
+        raise OSError(errno.ENOSPC, 'No space left on device')

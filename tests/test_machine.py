@@ -27,10 +27,18 @@ def test_cores_follow_the_affinity():
 
 @pytest.mark.parametrize(
     'given, wanted',
-    [('3', 3), ('4,2', 4), (' 2 ', 2), *((no, 6) for no in ('', 'abc', '0', '-1', ',2', '1.5', '²'))],
+    [
+        ('3', 3),
+        ('4,2', 4),
+        (' 2 ', 2),
+        ('5000', 8),
+        ('9' * 9999, 8),
+        *((no, 6) for no in ('', 'abc', '0', '-1', ',2', '1.5', '²')),
+    ],
 )
 def test_threads_are_what_openmp_is_told_or_the_cores(monkeypatch, given, wanted):
     monkeypatch.setattr(machine, 'cores', lambda: 5.5)
+    monkeypatch.setattr('os.cpu_count', lambda: 8)
     monkeypatch.setenv('OMP_NUM_THREADS', given)
     assert machine.threads() == wanted
 

@@ -47,7 +47,7 @@ def replacing(path: str | os.PathLike, partial: str | os.PathLike | None = None)
             partial.unlink(missing_ok=True)
     except OSError as error:
         # A disk that is full says so without a name.
-        if error.filename is None:
+        if error.errno is not None and error.filename is None:
             error.filename = os.fspath(path)
         raise
 
@@ -94,8 +94,8 @@ def refuse_foreign(folder: Path, mark: str, names: Iterable[str]) -> None:
         InputError: some of `names` are there, but `mark` is not; or no folder can be there.
 
     """
-    require_folder(folder)
     if not os.path.lexists(folder / mark):
+        require_folder(folder)
         there = [name for name in names if os.path.lexists(folder / name)]
         if there:
             raise InputError(

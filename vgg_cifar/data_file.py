@@ -82,7 +82,7 @@ def open_data_file(path: Path) -> Iterator[DataFile]:
             _check_images(images[part], images['train'])
         labels = {part: rows(f'Y_{part}') for part in parts}
         for part in parts:
-            _check_labels(labels[part], len(images[part]))
+            check_labels(labels[part], len(images[part]))
         ranges = {part: _label_range(labels[part]) for part in parts}
         class_names = _class_names(file, path, 1 + max(most for _, most in ranges.values()))
         _check_label_range(path, ranges, len(class_names))
@@ -150,7 +150,8 @@ def _check_images(images: Rows, train: Rows) -> None:
         )
 
 
-def _check_labels(labels: Rows, n_images: int) -> None:
+def check_labels(labels: Rows, n_images: int) -> None:
+    """Raise InputError where labels are not whole numbers, one for each image."""
     found = f'{labels.what}: found {labels.described}, expected'
     shape = labels.shape
     if len(shape) == 2 and shape[1] > 1 and shape[0] == n_images and labels.dtype.kind in 'iufb':

@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import logging
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -52,10 +53,17 @@ def exit_status(program: str, work: Callable[[], int], debug: Callable[[], bool]
     """
     try:
         with _notices_shown():
-            return work()
+            status = work()
+            # While it can still be said that this fails.
+            sys.stdout.flush()
+            return status
     except (InputError, WorkFailed, Interrupted) as error:
         message, status = str(error), error.exit_status
         caught: BaseException = error
+    except BrokenPipeError:
+        # Who was reading has had enough, as `head` has: no error, but nobody to print to either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
     except OSError as error:
         message, status = first_line(error), 1 if error.errno in FAILED_DISK else 2
         caught = error

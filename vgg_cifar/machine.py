@@ -37,11 +37,12 @@ def threads() -> int:
     """Return how many threads to compute with: what OMP_NUM_THREADS says, else one for each core.
 
     Of a list, which has a number for each level of nesting, the first counts. What is no number above 0
-    counts as not set.
+    counts as not set, and what is above the machine's cores as these: more only keep each other waiting.
     """
-    first = os.environ.get('OMP_NUM_THREADS', '').partition(',')[0].strip()
-    if first.isascii() and first.isdigit() and int(first):
-        return int(first)
+    first = os.environ.get('OMP_NUM_THREADS', '').partition(',')[0].strip().lstrip('0')
+    if first.isascii() and first.isdigit():
+        # Python refuses numbers of thousands of digits.
+        return min(int(first[:9]), os.cpu_count() or 1)
     return max(1, math.ceil(cores()))
 
 

@@ -122,6 +122,28 @@ def _contiguous(file):
     file['X_train'] = images
 
 
+def _endless(file):
+    file.attrs['augment_rows'] = [0, numpy.inf]
+
+
+def _other_labels(file):
+    labels = file['Y_train'][()].astype('S5')
+    del file['Y_train']
+    file['Y_train'] = labels
+
+
+def _labels_of_labels(file):
+    labels = file['Y_train'][()][:, None, None]
+    del file['Y_train']
+    file['Y_train'] = labels
+
+
+def _small_labels(file):
+    labels = file['Y_train'][()].astype('u1')
+    del file['Y_train']
+    file['Y_train'] = labels
+
+
 def _without_total(file):
     del file.attrs['augment_source_rows']
 
@@ -134,6 +156,10 @@ def _without_total(file):
         (_never_written, 'X_train: '),
         (_contiguous, 'found no shard'),
         (_without_total, 'found no shard'),
+        (_endless, 'found no shard'),
+        (_other_labels, 'Y_train: found'),
+        (_labels_of_labels, 'Y_train: found'),
+        (_small_labels, 'expected int32 as in'),
     ],
 )
 @pytest.mark.parametrize('how', [[], ['--copy']])

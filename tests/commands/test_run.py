@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from processes import python
 
+from vgg_cifar.cli import main
+
 TRAIN = Path(__file__).parent / 'train_in_old_dialect.py'
 
 DESCRIBE = """
@@ -86,6 +88,11 @@ def test_a_missing_script_is_one_line_of_advice():
     result = python('-m', 'vgg_cifar', 'run', 'no_such_script.py', '--epoch', 1)
     assert result.returncode == 2
     assert result.stderr == 'vgg-cifar: no_such_script.py: no such script; give the path of a Python file\n'
+
+
+def test_a_folder_without_a_main_file_is_one_line_of_advice(tmp_path, capsys):
+    assert main(['run', str(tmp_path)]) == 2
+    assert f'{tmp_path}: a folder without __main__.py' in capsys.readouterr().err
 
 
 def test_the_former_names_of_numpy_are_there_for_scripts_only(tmp_path):

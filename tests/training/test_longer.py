@@ -1,5 +1,7 @@
 """A run with more epochs than it was started for: the bits of all in one go, or a reason why not."""
 
+import errno
+
 import pytest
 from training.same_runs import assert_same, scores
 
@@ -36,6 +38,37 @@ def test_a_run_that_was_to_be_longer_is_unfinished_until_it_is(small, tmp_path, 
     folder = RunFolder(tmp_path)
     assert folder.result is None and folder.settings['epochs'] == 3
     assert train(small, tmp_path)['epoch'] == 3
+
+
+@pytest.mark.parametrize('name', [SETTINGS, 'environment.json'])
+def test_stopped_between_two_writes_it_is_unfinished_and_goes_on(small, tmp_path, monkeypatch, name):
+    train(small.replace(epochs=1), tmp_path)
+    write = RunFolder.write
+
+    def fail(self, file, content):
+        if file == name:
+            raise OSError(errno.ENOSPC, 'No space left on device')
+        write(self, file, content)
+
+    there = before(tmp_path)
+    with monkeypatch.context() as patch, pytest.raises(OSError):
+        patch.setattr(RunFolder, 'write', fail)
+        train(small, tmp_path)
+    if name == SETTINGS:
+        assert before(tmp_path) == there
+    else:
+        assert before(tmp_path)[RESULT] == there[RESULT]
+    assert train(small, tmp_path)['epoch'] == 3
+
+
+def test_a_damaged_snapshot_leaves_a_finished_run_as_it_is(small, tmp_path):
+    result = train(small.replace(epochs=1), tmp_path)
+    (tmp_path / SNAPSHOT).write_bytes(b'PK')
+    there = before(tmp_path)
+    with pytest.raises(InputError, match='not a snapshot of this run'):
+        train(small, tmp_path)
+    assert before(tmp_path) == there
+    assert train(small.replace(epochs=1), tmp_path) == result
 
 
 def before(folder):

@@ -49,6 +49,8 @@ def run(arguments: argparse.Namespace) -> int:
     is_container = path.is_dir() or zipfile.is_zipfile(path)
     if not is_container and not path.is_file():
         raise InputError(f'{path}: no such script; give the path of a Python file')
+    if path.is_dir() and not any(path.glob('__main__.py*')):
+        raise InputError(f'{path}: a folder without __main__.py; give the path of a Python file in it')
     folder = path.resolve() if is_container else path.resolve().parent
     main = path.resolve() / '__main__.py'
     by_runpy = is_container and not main.is_file()

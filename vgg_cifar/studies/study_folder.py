@@ -205,8 +205,8 @@ class StudyFolder:
             found = from_json(there.settings or {}, str(path))
             for name, (expected, value) in changed(run.settings.replace(data=found.data), found).items():
                 raise InputError(
-                    f'{path}: {name} is {value}, expected {expected}: this run is not of this '
-                    f'study at {self.scale} scale; move its folder away'
+                    f'{path}: {name} is {shown(str(value), 200)}, expected {expected}: this run is not of '
+                    f'this study at {self.scale} scale; move its folder away'
                 )
             fingerprint = ((there.environment or {}).get('data') or {}).get('fingerprint')
             if fingerprint != self.data['fingerprint']:

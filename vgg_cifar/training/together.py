@@ -65,17 +65,22 @@ class TrainingTogether(Training):
                 stack.enter_context(super().locked())
             yield
 
-    def claim(self) -> snapshot.Arrays | None:
+    def earlier(self) -> snapshot.Arrays | None:
         arrays = None
         with self._processes.agreed():
             if self._processes.rank == 0:
-                arrays = super().claim()
+                arrays = super().earlier()
         size, images = self._processes.size, self.settings.batch_size
         self.say(
             f'{size} processes, each with {images // size} of the {images} images of a step; the learning '
             'rate is as set'
         )
         return self._processes.from_first(arrays)
+
+    def claim(self) -> None:
+        with self._processes.agreed():
+            if self._processes.rank == 0:
+                super().claim()
 
     def resume(self, arrays: snapshot.Arrays) -> None:
         with self._processes.agreed():

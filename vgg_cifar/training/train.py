@@ -16,6 +16,7 @@ from chainer.training.updaters import StandardUpdater
 from vgg_cifar.accelerators import layers
 from vgg_cifar.datasets.image_data import ImageData
 from vgg_cifar.errors import InputError, Interrupted
+from vgg_cifar.foreign_text import shown
 from vgg_cifar.stop_signals import StopSignals
 from vgg_cifar.training import environment, settings_json, snapshot, weights
 from vgg_cifar.training.batches import Batches
@@ -141,6 +142,9 @@ class Training:
         if self.fresh:
             return None
         result = self.folder.result
+        if result and result['status'] == 'finished' and result['epoch'] < found.epochs:
+            # It was to be trained longer, and was stopped before it began to be.
+            result = None
         changed = settings_json.changed(self.settings, found)
         # Where the data's file lies may change.
         changed.pop('data', None)
@@ -148,7 +152,9 @@ class Training:
             self._check_longer(found, result)
             return None
         if changed:
-            before = ', '.join(f'{name} {value} (now {wanted})' for name, (wanted, value) in changed.items())
+            before = ', '.join(
+                f'{name} {shown(str(value), 200)} (now {wanted})' for name, (wanted, value) in changed.items()
+            )
             raise InputError(
                 f'{path}: this folder holds a run with {before}; choose another -o, or --fresh to start anew'
             )
@@ -176,21 +182,28 @@ class Training:
         return self.folder.locked(self._wait)
 
     def start(self) -> None:
-        """Make the folder this run's, and bring the trainer to where an earlier part of it has stopped."""
-        if (arrays := self.claim()) is not None:
+        """Bring the trainer to where an earlier part of it has stopped, and make the folder this run's."""
+        arrays = self.earlier()
+        if arrays is not None:
             self.resume(arrays)
             self.say(f'{self.folder.path}: goes on after step {self.trainer.updater.iteration}')
+        # From here on the folder changes.
+        self.claim()
 
-    def claim(self) -> snapshot.Arrays | None:
-        """Make the folder this run's; return the snapshot in it."""
+    def earlier(self) -> snapshot.Arrays | None:
+        """Return what an earlier part of the run has left to go on from."""
+        if self.fresh:
+            return None
+        self._check_started()
+        return snapshot.read(self.folder)
+
+    def claim(self) -> None:
+        """Make the folder this run's."""
         if self.fresh:
             self.folder.clear()
-        self._check_started()
-        # First, because a longer run is not finished from here on.
-        (self.folder.path / RESULT).unlink(missing_ok=True)
         self.folder.write(SETTINGS, settings_json.to_json(self.settings))
         self.folder.write(ENVIRONMENT, self._environment())
-        return snapshot.read(self.folder)
+        (self.folder.path / RESULT).unlink(missing_ok=True)
 
     def resume(self, arrays: snapshot.Arrays) -> None:
         """Bring the trainer to the state of a snapshot."""
