@@ -22,6 +22,7 @@ study       report R1 at the scale `node`, resumed where it was left
 import argparse
 import contextlib
 import hashlib
+import importlib.util
 import json
 import os
 import platform
@@ -37,6 +38,8 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 SECONDS = {'versions': 30, 'errors': 75, 'steps': 60, 'speed': 150, 'same-bits': 60, 'study': 3600}
+# Of one image of R1's network, forwards and backwards.
+GFLOP = 1.38
 PACKAGES = ('chainer', 'numpy', 'cupy-cuda13x', 'nvidia-cudnn-cu13', 'nvidia-cudnn-frontend', 'torch')
 
 
@@ -74,6 +77,8 @@ def errors(arguments: argparse.Namespace) -> dict[str, Any]:
         for name in ('convolution', 'linear')
         for compute in (('float32', 'tf32', 'float16', 'bfloat16') if on_gpu else ('float32',))
     }
+    if importlib.util.find_spec('torch'):
+        found['PyTorch, convolution f4'] = torchs_error('cuda' if on_gpu else 'cpu')
     return {name: float(f'{error:.2g}') for name, error in found.items()}
 
 
@@ -126,6 +131,26 @@ def both_ways(function: Callable, inputs: list, device: str) -> list:
         y.backward()
         found = [y.array, *(variable.grad for variable in variables)]
         return [chainer.backends.cuda.to_cpu(array).astype('f8') for array in found]
+
+
+def torchs_error(device: str) -> float:
+    """Return how far PyTorch's convolution is off itself in float64, without TF32: the same test as ours."""
+    import numpy
+    import torch
+
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
+    _, _, shapes = next(functions())
+    random = numpy.random.RandomState(0)
+    inputs = [random.standard_normal(shape).astype('f4') for shape in shapes]
+
+    def results(where: str, dtype: Any) -> list:
+        given = [torch.tensor(array, dtype=dtype, device=where, requires_grad=True) for array in inputs]
+        y = torch.nn.functional.conv2d(*given, padding=1)
+        gy = numpy.random.RandomState(1).standard_normal(tuple(y.shape)).astype('f2')
+        y.backward(torch.tensor(gy, dtype=dtype, device=where))
+        return [each.detach().cpu().numpy().astype('f8') for each in (y, *(x.grad for x in given))]
+
+    return apart(results('cpu', torch.float64), results(device, torch.float32))
 
 
 def apart(exact: list, found: list) -> float:
@@ -235,7 +260,11 @@ def speed(arguments: argparse.Namespace) -> dict[str, Any]:
     size = ['--batch', '10', '--rounds', '1', '--only', 'ours, float32', 'stock Chainer']
     size = size if arguments.small else ['--batch', '500', '--rounds', '9']
     run(ROOT / 'scripts' / 'bench_step.py', '-d', arguments.device, *size, '--json', path)
-    return json.loads(path.read_text())
+    found = json.loads(path.read_text())
+    for batch, races in found['R1'].items():
+        for contender in races['own']['contenders'].values():
+            contender['TFLOP/s'] = GFLOP * int(batch) / 1000 / contender['median']
+    return found
 
 
 def same_bits(arguments: argparse.Namespace) -> dict[str, Any]:
