@@ -1,6 +1,11 @@
 """Prepares Chainer before any test module imports it."""
 
 import os
+import signal
+
+# What nohup has the suite ignore, its tests have to hear.
+if hasattr(signal, 'SIGHUP'):
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # The suite runs in as many processes as there are cores. Threads that wait for each other while other
 # processes hold the cores would take many times as long; tests of threads set the number themselves.
