@@ -84,6 +84,7 @@ def before(folder):
         ({'optimizer': 'sgd', 'lr': 1e30, 'epochs': 2}, r'it has ended \(the loss is'),
     ],
 )
+@pytest.mark.filterwarnings('ignore:(overflow|invalid value) encountered')
 def test_what_would_give_something_else_is_refused_with_the_reason(small, tmp_path, changes, message):
     settings = small.replace(**{'epochs': 1, **changes})
     train(settings, tmp_path)
