@@ -118,7 +118,7 @@ print([threads.used(), os.environ.get('OMP_NUM_THREADS')])
 
 @pytest.mark.parametrize(
     'given, spins',
-    [({}, '1000'), ({'GOMP_SPINCOUNT': '7'}, '7'), ({'OMP_WAIT_POLICY': 'passive'}, '0')],
+    [({}, '50000'), ({'GOMP_SPINCOUNT': '7'}, '7'), ({'OMP_WAIT_POLICY': 'passive'}, '0')],
 )
 def test_threads_soon_sleep_unless_told_otherwise(given, spins):
     code = """

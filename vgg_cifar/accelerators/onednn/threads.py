@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 from vgg_cifar import machine
 
-# How often a thread of GNU OpenMP looks for the others, or for work, before it sleeps: some 20 us. By default
-# it looks on for milliseconds, and on a busy machine keeps those it waits for from running: with other work
-# on both cores, a step of 23 ms took 700.
-SPINS = '1000'
+# How often a thread of GNU OpenMP looks for the others, or for work, before it sleeps: about a millisecond.
+# By default, 300000, it looks on for longer, and on a busy machine keeps those it waits for from running.
+# Less, and it sleeps within steps of an idle machine too: with 1000, R1's step took a fifth longer.
+SPINS = '50000'
 
 
 @contextlib.contextmanager
