@@ -255,11 +255,8 @@ def _copy_blocks(part: _Shard, out: Path, row: int, signals: StopSignals) -> Non
 
 
 def _copy_values(source: Rows, out: h5py.Dataset, row: int) -> None:
-    step = max(1, COPY_BYTES // _row_bytes(source))
-    step = -(-step // source.chunk) * source.chunk
-    for start in range(0, len(source), step):
-        values = source.read(start, min(len(source), start + step))
-        out[row + start : row + start + len(values)] = values
+    for start, stop in source.pieces(COPY_BYTES // _row_bytes(source)):
+        out[row + start : row + stop] = source.read(start, stop)
 
 
 def _join_labels(parts: list[_Shard], file: h5py.File) -> None:

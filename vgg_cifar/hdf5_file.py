@@ -106,6 +106,15 @@ class Rows:
         """How much of these files the values take, at most."""
         return sum(piece.stored_bytes for piece in self._pieces)
 
+    def pieces(self, rows: int) -> Iterator[tuple[int, int]]:
+        """Yield the ends (start, stop) of pieces of `rows` rows or a few more, which make up the whole.
+
+        Pieces are of whole chunks: a compressed one would be unpacked again for each piece of it.
+        """
+        step = -(-max(1, rows) // self.chunk) * self.chunk
+        for start in range(0, len(self), step):
+            yield start, min(len(self), start + step)
+
     def read(self, start: int, stop: int) -> numpy.ndarray:
         """Return the rows from `start` to before `stop`, which must be there.
 

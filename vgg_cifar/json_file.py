@@ -111,6 +111,14 @@ class Record:
             raise self.wrong(name, f'a list of numbers from {low:g} to {high:g}')
         return values
 
+    def image_shape(self, name: str, longest: int) -> tuple[int, int, int]:
+        """Return (C, H, W), each from 1 to `longest`."""
+        sides = self.numbers(name, 1, longest)
+        if len(sides) != 3 or not all(isinstance(side, int) for side in sides):
+            raise self.wrong(name, 'three whole numbers')
+        channels, height, width = map(int, sides)
+        return channels, height, width
+
     def texts(self, name: str) -> list[str]:
         """Return a list of texts."""
         values = self.content.get(name)

@@ -13,6 +13,7 @@ what lies between convolutions is bfloat16; parameters, statistics and what line
 """
 
 import contextlib
+import functools
 import importlib
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -213,10 +214,14 @@ def _taking(x: Any) -> Any:
     types = ('float32', 'bfloat16') if on_cpu else ('float32', 'float16', 'bfloat16')
     if not isinstance(array, Array) or array.size == 0 or array.dtype.name not in types:
         return None
-    if not accelerator.live():
-        return None
-    importlib.import_module(f'{accelerator.__name__}.folding')
-    importlib.import_module(f'{accelerator.__name__}.nodes')
+    return _loaded(accelerator) if accelerator.live() else None
+
+
+@functools.cache
+def _loaded(accelerator: Any) -> Any:
+    """Return an accelerator with its modules imported, which is not to be asked for in every layer's call."""
+    for name in ('folding', 'nodes'):
+        importlib.import_module(f'{accelerator.__name__}.{name}')
     return accelerator
 
 

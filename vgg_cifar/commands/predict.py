@@ -15,7 +15,7 @@ from vgg_cifar.atomic import replacing, require_writable
 from vgg_cifar.data_file import PARTS
 from vgg_cifar.errors import InputError
 from vgg_cifar.export import images, trained
-from vgg_cifar.export.images import Batch
+from vgg_cifar.export.images import LONGEST_NAME, Batch
 from vgg_cifar.export.prediction import probabilities
 from vgg_cifar.foreign_text import shown
 from vgg_cifar.training.device import get_device
@@ -29,7 +29,6 @@ Of each image: the most likely class, its probability, and the probability of ev
 another size is made the size of the images that the network was trained on."""
 
 MOST_SHOWN = 12
-LONGEST_NAME = 1000
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -68,7 +67,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     def found() -> Iterator[tuple[Batch, numpy.ndarray]]:
         for path in arguments.images:
-            for batch in images.batches(path, arguments.part, network, _say):
+            for batch in images.batches(path, arguments.part, network):
                 likely = probabilities(network, batch.pixels)
                 answers.count(batch, likely)
                 yield batch, likely
@@ -81,7 +80,7 @@ def run(arguments: argparse.Namespace) -> int:
         WRITERS['.csv' if out is None else out.suffix](file, network.class_names, found())
     if arguments.preview is not None:
         answers.draw(arguments.preview)
-    _say(answers.summary())
+    print(answers.summary(), file=sys.stderr, flush=True)
     return 0
 
 
@@ -172,7 +171,3 @@ WRITERS: dict[str, Callable[[TextIO, Sequence[str], Found], None]] = {
     '.csv': _write_csv,
     '.json': _write_json,
 }
-
-
-def _say(line: str) -> None:
-    print(shown(line, LONGEST_NAME), file=sys.stderr, flush=True)

@@ -2,7 +2,6 @@
 
 import math
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -110,13 +109,6 @@ def _read_labels(labels: Rows) -> numpy.ndarray:
 
 def _read_images(images: Rows) -> numpy.ndarray:
     found = numpy.empty(images.shape, image_dtype(images))
-    for rows in _row_slices(found, images.chunk):
-        found[rows] = read_images(images, rows.start, rows.stop)
+    for start, stop in images.pieces(CHUNK_BYTES * 8 // found[:1].nbytes):
+        found[start:stop] = read_images(images, start, stop)
     return found
-
-
-def _row_slices(images: numpy.ndarray, chunk: int) -> Iterator[slice]:
-    # Whole chunks: a compressed one would be unpacked again for each piece of it.
-    rows = -(-max(1, CHUNK_BYTES * 8 // images[:1].nbytes) // chunk) * chunk
-    for start in range(0, len(images), rows):
-        yield slice(start, min(len(images), start + rows))

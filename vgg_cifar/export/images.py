@@ -1,7 +1,8 @@
 """Images to classify, from PNG and JPEG files and from data files, as bytes or floats (N, C, H, W)."""
 
+import logging
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,11 +15,16 @@ from vgg_cifar.errors import InputError, first_line
 from vgg_cifar.export.trained import Trained
 from vgg_cifar.foreign_text import shown
 
+logger = logging.getLogger(__name__)
+
 HDF5_ENDINGS = ('.hdf5', '.h5')
 
 # Of the kinds of pixels that PNG and JPEG have, those of at most 8 bits for each colour.
 MODES = ('1', 'L', 'LA', 'P', 'PA', 'RGB', 'RGBA', 'CMYK', 'YCbCr')
 MOST_PIXELS = 2**26
+
+# Of a file's name, where it is shown.
+LONGEST_NAME = 1000
 
 # Read at once.
 IMAGES_AT_ONCE = 200
@@ -40,26 +46,25 @@ class Batch:
     labels: list[str] | None = None
 
 
-def batches(path: Path, part: str, network: Trained, say: Callable[[str], object]) -> Iterator[Batch]:
+def batches(path: Path, part: str, network: Trained) -> Iterator[Batch]:
     """Yield the image of a PNG or JPEG file, or a part of a data file's, in the shape that `network` knows.
 
     Args:
         path: the file.
         part: of a data file: train, test or validation.
         network: who is to classify them.
-        say: called with what the user should know of the images.
 
     Raises:
         InputError: the file cannot be read, or its images are not the network's.
 
     """
     if path.suffix.lower() in HDF5_ENDINGS:
-        yield from _of_data_file(path, part, network, say)
+        yield from _of_data_file(path, part, network)
     else:
-        yield Batch([str(path)], _of_picture(path, network, say)[None])
+        yield Batch([str(path)], _of_picture(path, network)[None])
 
 
-def _of_picture(path: Path, network: Trained, say: Callable[[str], object]) -> numpy.ndarray:
+def _of_picture(path: Path, network: Trained) -> numpy.ndarray:
     channels, height, width = network.original_shape
     if channels not in (1, 3):
         raise InputError(f'{path}: the network takes images of {channels} channels, which no picture has')
@@ -84,12 +89,13 @@ def _of_picture(path: Path, network: Trained, say: Callable[[str], object]) -> n
             f'{path}: not a PNG or JPEG image that can be read ({shown(first_line(error))})'
         ) from None
     if upright.size != (width, height):
-        say(f'{path}: {upright.width}x{upright.height} pixels, made {width}x{height}')
+        found = f'{upright.width}x{upright.height}'
+        logger.warning('%s: %s pixels, made %sx%s', shown(str(path), LONGEST_NAME), found, width, height)
         upright = upright.resize((width, height), PIL.Image.Resampling.BILINEAR)
     return numpy.asarray(upright).reshape(height, width, channels).transpose(2, 0, 1)
 
 
-def _of_data_file(path: Path, part: str, network: Trained, say: Callable[[str], object]) -> Iterator[Batch]:
+def _of_data_file(path: Path, part: str, network: Trained) -> Iterator[Batch]:
     with open_data_file(path) as file:
         if part not in file.images:
             raise InputError(f'{path}: there is no X_{part}; choose another --part')
@@ -99,12 +105,10 @@ def _of_data_file(path: Path, part: str, network: Trained, say: Callable[[str], 
             raise InputError(f'{rows.what}: found {rows.described}, expected {expected}')
         if (rows.dtype == numpy.uint8) != network.scaled:
             as_what = 'floats, not bytes' if network.scaled else 'bytes, not floats'
-            say(f'{path}: {as_what}, on which the network was trained; is their scale the same?')
+            what = shown(str(path), LONGEST_NAME), as_what
+            logger.warning('%s: %s, on which the network was trained; is their scale the same?', *what)
         named = network.class_names != tuple(map(str, range(len(network.class_names))))
-        # Whole chunks: a compressed one would be unpacked again for each piece of it.
-        step = -(-IMAGES_AT_ONCE // rows.chunk) * rows.chunk
-        for start in range(0, len(rows), step):
-            stop = min(len(rows), start + step)
+        for start, stop in rows.pieces(IMAGES_AT_ONCE):
             right = labels.read(start, stop).reshape(-1).tolist()
             yield Batch(
                 [f'{path}[{row}]' for row in range(start, stop)],

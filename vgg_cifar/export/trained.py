@@ -145,16 +145,13 @@ def _of_run(file: Path, run: RunFolder, settings: Settings, shape: Shape | None)
         raise InputError(
             f'{run.path}: holds a run, which says how large its images are; leave out --image-shape'
         )
-    sides = data.numbers('image_shape', 1, LONGEST_SIDE)
+    recorded_shape = data.image_shape('image_shape', LONGEST_SIDE)
     names = data.content.get('class_names')
-    if len(sides) != 3 or not all(isinstance(side, int) for side in sides):
-        raise data.wrong('image_shape', 'three whole numbers')
     is_text = isinstance(names, list) and all(isinstance(name, str) for name in names)
     if not isinstance(names, list) or not is_text or not 0 < len(names) <= MOST_CLASSES:
         raise data.wrong('class_names', 'a list of names')
-    channels, height, width = map(int, sides)
     shown_names = tuple(shown(name, LONGEST_NAME) for name in names)
-    images = _Images(shown_names, (channels, height, width), data.text('dtype') == 'uint8')
+    images = _Images(shown_names, recorded_shape, data.text('dtype') == 'uint8')
     return _of_weights(file, settings, images)
 
 

@@ -42,6 +42,7 @@ def build(folder: StudyFolder, in_index: bool = False) -> Path:
     asked = {figure.id for figure in folder.shown_figures}
     shown_here = [each for each in judgements if not each.claim.figures or asked & {*each.claim.figures}]
     sections = _sections(folder, judgements)
+    timings = _timings(folder)
     content = {
         'folder': folder,
         'study': folder.study,
@@ -59,9 +60,9 @@ def build(folder: StudyFolder, in_index: bool = False) -> Path:
         'needed': verdicts.NEEDED,
         'scale': _scale(folder),
         'settings': _settings(folder),
-        'timings': _timings(folder),
+        'timings': timings,
         'runs': _runs(folder),
-        'made': _made(folder),
+        'made': _made(folder, timings),
         'index': f'../{INDEX_PAGE}' if in_index or (folder.path.parent / INDEX_PAGE).exists() else None,
     }
     return render(folder.path, 'report', content)
@@ -272,14 +273,14 @@ def _runs(folder: StudyFolder) -> list[dict[str, Any]]:
     return table
 
 
-def _made(folder: StudyFolder) -> dict[str, Any]:
+def _made(folder: StudyFolder, timings: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Return on what, when and by which commits runs and timings were made."""
     found = []
     for run in folder.all_runs(folder.shown_figures):
         environment = folder.run_folder(run.id).environment
         if environment:
             found.append(environment)
-    found += [timing['environment'] for timing in _timings(folder)]
+    found += [timing['environment'] for timing in timings]
     machines = [wording.environment(each) for each in found]
     return {
         'machines': [(each, machines.count(each)) for each in dict.fromkeys(machines)],

@@ -302,10 +302,8 @@ def _identity(data: Record) -> dict[str, Any]:
         'sizes': {part: sizes.whole(part) for part in PARTS},
     }
     if 'image_shape' in data:
-        shape = data.numbers('image_shape', 1, 2**20)
-        if len(shape) != 3 or any(not isinstance(length, int) for length in shape):
-            raise data.wrong('image_shape', 'three whole numbers')
-        identity |= {'image_shape': shape, 'n_classes': data.whole('n_classes', 1)}
+        shape = data.image_shape('image_shape', 2**20)
+        identity |= {'image_shape': list(shape), 'n_classes': data.whole('n_classes', 1)}
     return identity
 
 
