@@ -164,7 +164,7 @@ def test_threads_that_ask_for_one_thread_together_leave_the_number_as_it_was():
     together = threading.Barrier(2, timeout=60)
 
     def work():
-        with blas.one_thread():
+        with blas.one_thread:
             together.wait()
             assert get() == 1
             together.wait()

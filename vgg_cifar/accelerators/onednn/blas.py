@@ -3,12 +3,11 @@
 On a busy machine it then waits for them for much longer than the product takes: a step of 3 ms took 400.
 """
 
-import contextlib
 import ctypes
 import functools
 import re
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,28 +15,32 @@ from typing import Any
 PREFIXES, SUFFIXES = ('scipy_openblas', 'openblas'), ('64_', '')
 
 
-_lock = threading.Lock()
-# How many are inside `one_thread`, and what the numbers were before the first.
-_inside = 0
-_before: list[int] = []
+class _OneThread:
+    """Inside a `with` of it, products are computed on the calling thread alone, where BLAS is OpenBLAS.
+
+    Threads may be inside together, and one may enter again: the first sets the number, the last puts it back.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside = 0
+        self._before: list[int] = []
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if not self._inside:
+                self._before = [get() for get, _ in _calls()]
+                _set([1] * len(self._before))
+            self._inside += 1
+
+    def __exit__(self, *error: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if not self._inside:
+                _set(self._before)
 
 
-@contextlib.contextmanager
-def one_thread() -> Iterator[None]:
-    """Compute products on the calling thread alone inside this, where NumPy's BLAS is OpenBLAS."""
-    global _inside
-    with _lock:
-        if not _inside:
-            _before[:] = [get() for get, _ in _calls()]
-            _set([1] * len(_before))
-        _inside += 1
-    try:
-        yield
-    finally:
-        with _lock:
-            _inside -= 1
-            if not _inside:
-                _set(_before)
+one_thread = _OneThread()
 
 
 def _set(numbers: Sequence[int]) -> None:

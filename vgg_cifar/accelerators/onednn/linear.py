@@ -12,7 +12,7 @@ from vgg_cifar.accelerators.onednn.weights import Weights
 
 # Up to so many multiplications, NumPy's product takes less time. On AVX2 with one thread: 18 to 30 us against
 # 39 to 75 for 100 x 100 x 47 and 100 x 100 x 100, 190 against 210 for 100 x 784 x 100.
-SMALL = 1 << 24
+SMALL = 1 << 22
 
 
 class _Case(NamedTuple):
@@ -139,5 +139,5 @@ def _is_small(rows: numpy.ndarray, columns: int, dtype: Any) -> bool:
 
 
 def _product(left: numpy.ndarray, right: numpy.ndarray) -> numpy.ndarray:
-    with blas.one_thread():
+    with blas.one_thread:
         return numpy.matmul(left, right)
