@@ -126,6 +126,26 @@ def test_the_order_of_imports_does_not_matter():
     assert run_code(code) == 'True 2.0\n'
 
 
+def test_scipy_is_imported_when_it_is_used():
+    code = (
+        'import sys, numpy, vgg_cifar, chainer\n'
+        "parts = [f'scipy.{part}' for part in ('io', 'linalg', 'sparse', 'special')]\n"
+        'print([name in sys.modules for name in parts])\n'
+        'F = chainer.functions\n'
+        "x = numpy.full(1, 0.5, 'f')\n"
+        'print(*(round(float(f(x).array[0]), 4) for f in (F.ndtri, F.erfinv, F.erfcinv, F.erfcx)))\n'
+        "eye = numpy.eye(2, dtype='f')\n"
+        'print(F.sparse_matmul(chainer.utils.to_coo(eye), eye).array.tolist())\n'
+        "normal = chainer.distributions.MultivariateNormal(numpy.zeros(2, 'f'), scale_tril=eye)\n"
+        "print(round(float(normal.log_prob(numpy.zeros(2, 'f')).array), 4), chainer.datasets.svhn.io.loadmat)"
+    )
+    first, *numbers, last = run_code(code).splitlines()
+    assert first == '[False, False, False, False]'
+    # erfcx(1/2) = exp(1/4) erfc(1/2); the density of the plane at its middle is 1 / (2 pi).
+    assert numbers == ['0.0 0.4769 0.4769 0.6157', '[[1.0, 0.0], [0.0, 1.0]]']
+    assert last.startswith('-1.8379 <function loadmat')
+
+
 def test_preparing_again_changes_nothing():
     code = (
         'import sys, warnings, vgg_cifar\n'

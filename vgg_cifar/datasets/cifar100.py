@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy
-import pooch
 
 from vgg_cifar.datasets.archive_members import folders_at, read_members
-from vgg_cifar.datasets.download import cache_folder, download
+from vgg_cifar.datasets.download import cache_folder, download, matches
 from vgg_cifar.datasets.image_data import ImageData
 from vgg_cifar.datasets.published_pickle import read_published_pickle
 from vgg_cifar.datasets.unverified import unverified_name
@@ -73,7 +72,7 @@ def load(path: str | Path | None = None, release: Release = OFFICIAL, cache: Pat
         files = read_members(folder, wanted, most_bytes)
         if {'train.bin', 'test.bin', NAMES} <= set(files):
             arrays, class_names = _from_binary(files, path, release)
-            verified = path.is_file() and pooch.file_hash(str(path), alg='md5') == release.binary_md5
+            verified = matches(path, f'md5:{release.binary_md5}')
             break
         if {'train', 'test', 'meta'} <= set(files):
             arrays, class_names = _from_pickles(files, path, release)

@@ -7,8 +7,6 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import pooch
-
 from vgg_cifar.cache import cache_folder as cache_folder
 from vgg_cifar.errors import WorkFailed, first_line
 from vgg_cifar.progress import progress
@@ -22,6 +20,9 @@ def download(url: str, checksum: str, folder: Path) -> Path:
 
     `checksum` is 'md5:...' or the like. Raises WorkFailed where the file cannot be had.
     """
+    # Here, because it takes as long to import as much of NumPy, and most commands download nothing.
+    import pooch
+
     name = url.rsplit('/', 1)[-1]
 
     def downloader(url: str, partial: str, manager: Any) -> None:
@@ -34,6 +35,14 @@ def download(url: str, checksum: str, folder: Path) -> Path:
         return Path(pooch.retrieve(url, checksum, fname=name, path=folder, downloader=downloader))
     except (OSError, ValueError) as error:
         raise WorkFailed(_reason(error)) from error
+
+
+def matches(path: Path, checksum: str) -> bool:
+    """Return whether `path` is a file of this checksum, 'md5:...' or the like."""
+    import pooch
+
+    kind, _, wanted = checksum.partition(':')
+    return path.is_file() and pooch.file_hash(str(path), alg=kind) == wanted
 
 
 def npm_pack(package: str, file_name: str, folder: Path) -> Path:

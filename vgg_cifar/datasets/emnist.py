@@ -10,9 +10,8 @@ import logging
 from pathlib import Path
 
 import numpy
-import pooch
 
-from vgg_cifar.datasets.download import cache_folder, download
+from vgg_cifar.datasets.download import cache_folder, download, matches
 from vgg_cifar.datasets.idx_set import IdxSet, read_idx_set
 from vgg_cifar.datasets.image_data import ImageData
 from vgg_cifar.datasets.mnist import image_data
@@ -62,7 +61,7 @@ def load(path: str | Path | None = None, release: Release = OFFICIAL, cache: Pat
     found = read_idx_set(path, PREFIX)
     if found.prefix != PREFIX:
         return image_data(found, path, PREFIX, {})
-    official = path.is_file() and pooch.file_hash(str(path), alg='sha256') == release.sha256
+    official = matches(path, f'sha256:{release.sha256}')
     data = image_data(found, path, PREFIX, None if official else {})
     return _split(data, found, release)
 
