@@ -221,6 +221,25 @@ def test_more_seeds_are_welcome_and_fewer_forget_none(folder):
     assert StudyFolder(seeds=1, **parts).save().seeds == 5
 
 
+def test_a_figure_may_have_more_seeds_than_the_others(folder):
+    claims = [claim for claim in folder.study.claims if '7' in claim.figures]
+    before = [verdicts.to_json(verdicts.judge(folder, claim)) for claim in claims]
+    asked = dataclasses.replace(folder, seeds=4, figures=('8',))
+    assert len(asked.all_runs(asked.shown_figures)) == 3 * 4
+    asked.save()
+    there = StudyFolder.open(folder.path)
+    assert (there.seeds, there.more_seeds) == (2, {'8': 4})
+    runs = {figure.id: [len(there.runs(each)) for each in figure.variants] for figure in there.study.figures}
+    assert (runs['7'], runs['8']) == ([2, 2, 2], [4, 4, 4])
+    assert [verdicts.to_json(verdicts.judge(there, claim)) for claim in claims] == before
+    page = report.build(there).with_suffix('.md').read_text()
+    assert '2 seeds of each variant; those of Figure 8 have 4.' in page
+    assert '--figure 8 --scale quick --seeds 4' in page
+    shutil.copytree(folder.path, folder.path / 'studies' / 'r1')
+    index.build(folder.path / 'studies')
+    assert ' | 2 to 4 | ' in (folder.path / 'studies' / 'index.md').read_text()
+
+
 def test_only_the_figures_that_were_asked_for_are_shown(folder):
     chosen = dataclasses.replace(folder, path=folder.path / 'chosen', figures=('8',)).save()
     assert 'id="figure-8"' in report.build(chosen).read_text()

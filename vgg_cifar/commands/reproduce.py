@@ -292,7 +292,7 @@ def make_plan(report_id: str, arguments: argparse.Namespace, out: Path) -> Plan:
         )
     asked = None if arguments.figures is None else tuple(figure.id for figure in figures)
     folder = StudyFolder(out, study, arguments.scale, seeds, data.identity, arguments.compute, asked).joined()
-    wanted, cost = dataclasses.replace(folder, seeds=seeds), Cost(data)
+    wanted, cost = dataclasses.replace(folder, seeds=seeds, more_seeds={}), Cost(data)
     try:
         for run in wanted.all_runs(figures):
             cost.check(run.settings)

@@ -59,9 +59,14 @@ def _study(folder: Path) -> dict[str, Any]:
         }
         for claim in content.records('claims')
     ]
+    seeds = content.whole('seeds', 1)
+    most = seeds
+    if 'more_seeds' in content:
+        more = content.record('more_seeds')
+        most = max((more.whole(figure, 1) for figure in more), default=seeds)
     return {
         **{name: content.text(name) for name in ('study', 'title', 'caption', 'scale')},
-        'seeds': content.whole('seeds', 1),
+        'seeds': f'{seeds} to {most}' if most > seeds else seeds,
         'data': {'name': data.text('name'), 'synthetic': data.truth('synthetic')},
         'central': content.texts('central'),
         'link': link(folder),

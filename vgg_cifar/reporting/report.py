@@ -58,6 +58,7 @@ def build(folder: StudyFolder, in_index: bool = False) -> Path:
         'rule': verdicts.RULE,
         'multiple': verdicts.MULTIPLE,
         'needed': verdicts.NEEDED,
+        'more_seeds': _more_seeds(folder),
         'scale': _scale(folder),
         'settings': _settings(folder),
         'timings': timings,
@@ -97,6 +98,7 @@ def _claims(
         'caption': folder.caption(),
         'scale': folder.scale,
         'seeds': folder.seeds,
+        'more_seeds': dict(folder.more_seeds),
         'compute': folder.compute,
         'data': folder.data,
         'rule': verdicts.RULE,
@@ -125,6 +127,7 @@ def _sections(folder: StudyFolder, judgements: list[Judgement]) -> list[dict[str
             'caption': folder.caption(figure),
             'command': command(folder, figure),
             'missing': sum(run.result is None for run in runs),
+            'wanted': len(runs),
             'judgements': first,
             'also': [each for each in about if each not in first],
             'picture': picture(folder, figure),
@@ -165,7 +168,7 @@ def picture(folder: StudyFolder, figure: Figure) -> dict[str, Any] | None:
 def command(folder: StudyFolder, figure: Figure) -> str:
     """Return the command that makes a figure from nothing."""
     words = ['vgg-cifar', 'reproduce', folder.study.id, '--figure', figure.id, '--scale', folder.scale]
-    words += ['--seeds', str(folder.seeds)]
+    words += ['--seeds', str(folder.more_seeds.get(figure.id, folder.seeds))]
     if folder.compute != 'float32':
         words += ['--compute', folder.compute]
     if not folder.data['synthetic']:
@@ -193,7 +196,8 @@ def _in_short(
     sentences.append(
         f'A run here sees {images:,} training images for {epochs}, {much} a run of the report sees{early}'
     )
-    sentences.append(f'Each variant has {folder.seeds} run{"s" * (folder.seeds != 1)}')
+    runs = f'Each variant has {folder.seeds} run{"s" * (folder.seeds != 1)}'
+    sentences.append('; '.join([runs, *_more_seeds(folder)]))
     predicted = [each for section in sections for each in section['predicted']]
     if predicted:
         inside = sum(predicted) or 'none'
@@ -205,6 +209,15 @@ def _in_short(
     if changed:
         sentences.append(f'At another scale the verdict is another on {wording.listed(changed)}')
     return '. '.join(sentences) + '.'
+
+
+def _more_seeds(folder: StudyFolder) -> list[str]:
+    """Say which figures' variants have more runs than the others."""
+    found: dict[int, list[str]] = {}
+    for figure in folder.shown_figures:
+        if figure.id in folder.more_seeds:
+            found.setdefault(folder.more_seeds[figure.id], []).append(figure.name)
+    return [f'those of {wording.listed(names)} have {number}' for number, names in found.items()]
 
 
 def _scale(folder: StudyFolder) -> list[tuple[str, ...]]:

@@ -26,7 +26,7 @@ def rows(folder: StudyFolder, figure: Figure) -> list[dict[str, Any]]:
         row: dict[str, Any] = {
             'variant': variant.label,
             'n': len(runs),
-            'wanted': folder.seeds,
+            'wanted': folder.seeds_of(variant),
             'diverged': sum(result['status'] == 'diverged' for _, result in runs),
         }
         for column in figure.columns:

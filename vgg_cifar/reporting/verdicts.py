@@ -178,7 +178,8 @@ def estimate(comparison: Comparison, values: Sequence[float]) -> Estimate | None
 def _logged(folder: StudyFolder, comparison: OfLog) -> tuple[list[float], list[str]]:
     """Return a number for each seed of which all runs are finished, and the names of those that are not."""
     found, missing = [], []
-    for pair in zip(*(folder.runs(variant) for variant in comparison.variants), strict=True):
+    # Of one variant there may be more seeds than of another.
+    for pair in zip(*(folder.runs(variant) for variant in comparison.variants), strict=False):
         values = [_value(run, comparison) for run in pair]
         # The loss of a run that has diverged is no number, and none that another try would give.
         missing += [run.path.name for run in pair if run.result is None]

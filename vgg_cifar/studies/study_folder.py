@@ -3,7 +3,7 @@
 import contextlib
 import dataclasses
 import functools
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,6 +51,7 @@ class StudyFolder:
         study: which report.
         scale: a key of the study's scales.
         seeds: runs wanted of each variant, with the seeds 0, 1, ...
+        more_seeds: by the ids of figures whose variants have more runs than that, how many.
         data: ImageData's identity: ``name``, ``synthetic``, ``source``, ``sizes``, ``fingerprint``, and, in
             folders of today, ``image_shape`` and ``n_classes``.
         compute: what convolutions and linear layers multiply in.
@@ -65,6 +66,7 @@ class StudyFolder:
     data: dict[str, Any]
     compute: str = 'float32'
     figures: tuple[str, ...] | None = None
+    more_seeds: Mapping[str, int] = dataclasses.field(default_factory=dict)
 
     @classmethod
     def open(cls, path: Path) -> 'StudyFolder':
@@ -85,6 +87,7 @@ class StudyFolder:
             # A folder from before there was a choice was computed in float32, and had all figures.
             content.text('compute', COMPUTE) if 'compute' in content else 'float32',
             _figures(content, study) if 'figures' in content else None,
+            _more_seeds(content.record('more_seeds'), study) if 'more_seeds' in content else {},
         )
 
     def joined(self) -> 'StudyFolder':
@@ -93,7 +96,7 @@ class StudyFolder:
         An InputError where the folder holds another study, scale or data set, or what somebody else has
         written under the names of `FILES`.
         """
-        seeds, figures = self.seeds, self.figures
+        seeds, figures, of_figures = self.seeds, self.figures, self._seeds_of_figures()
         refuse_foreign(self.path, INDEX, FILES)
         if (self.path / INDEX).exists():
             there = StudyFolder.open(self.path)
@@ -107,13 +110,20 @@ class StudyFolder:
                     raise InputError(
                         f'{self.path}: holds the {name} {shown(str(found))}, not {wanted}; choose another -o'
                     )
-            seeds = max(seeds, there.seeds)
+            for figure, number in there._seeds_of_figures().items():
+                of_figures[figure] = max(number, of_figures.get(figure, 0))
+            seeds = min(of_figures.values())
             if figures is not None:
                 # All figures, of which there are but some, stay all.
                 figures = None if there.figures is None else tuple({*figures, *there.figures})
         if figures is not None:
             figures = tuple(figure.id for figure in self.study.figures if figure.id in figures)
-        return dataclasses.replace(self, seeds=seeds, figures=figures)
+        more = {figure: number for figure, number in of_figures.items() if number > seeds}
+        return dataclasses.replace(self, seeds=seeds, figures=figures, more_seeds=more)
+
+    def _seeds_of_figures(self) -> dict[str, int]:
+        """Return how many runs each variant of the figures has that were asked for."""
+        return {figure.id: self.more_seeds.get(figure.id, self.seeds) for figure in self.shown_figures}
 
     def save(self) -> 'StudyFolder':
         """Write study.json of what is `joined`, and return that."""
@@ -127,6 +137,8 @@ class StudyFolder:
         }
         if joined.figures is not None:
             content['figures'] = joined.figures
+        if joined.more_seeds:
+            content['more_seeds'] = joined.more_seeds
         write_json(self.path / INDEX, content)
         return joined
 
@@ -183,14 +195,24 @@ class StudyFolder:
 
     def runs(self, variant: Variant) -> list[RunFolder]:
         """Return the folders of a variant's runs, one per seed, whether they exist or not."""
-        return [self.run_folder(self.run_of(variant, seed).id) for seed in range(self.seeds)]
+        return [self.run_folder(self.run_of(variant, seed).id) for seed in range(self.seeds_of(variant))]
+
+    def seeds_of(self, variant: Variant) -> int:
+        """Return how many runs are wanted of a variant."""
+        more = (self.more_seeds[each.id] for each in self._with_more_seeds if variant in each.variants)
+        return max(more, default=self.seeds)
+
+    @functools.cached_property
+    def _with_more_seeds(self) -> list[Figure]:
+        return [figure for figure in self.study.figures if figure.id in self.more_seeds]
 
     def all_runs(self, figures: Iterable[Figure]) -> list[Run]:
         """Return every run that the figures need, once each, seed by seed: every line soon has a point."""
         found: dict[str, Run] = {}
-        for seed in range(self.seeds):
-            for figure in figures:
-                for variant in figure.variants:
+        variants = {variant: self.seeds_of(variant) for figure in figures for variant in figure.variants}
+        for seed in range(max(variants.values(), default=0)):
+            for variant, seeds in variants.items():
+                if seed < seeds:
                     run = self.run_of(variant, seed)
                     found.setdefault(run.id, run)
         return list(found.values())
@@ -313,3 +335,11 @@ def _figures(content: Record, study: Study) -> tuple[str, ...]:
     if not wanted or any(each not in known for each in wanted):
         raise content.wrong('figures', f'a list of {", ".join(known)}')
     return tuple(wanted)
+
+
+def _more_seeds(content: Record, study: Study) -> dict[str, int]:
+    known = [figure.id for figure in study.figures]
+    for name in content:
+        if name not in known:
+            raise content.wrong(name, f'the number of seeds of one of {", ".join(known)}')
+    return {name: content.whole(name, 1, MOST_SEEDS) for name in content}

@@ -110,8 +110,8 @@ def _names(figures: Sequence[Figure], folder: StudyFolder) -> dict[str, str]:
     names: dict[str, str] = {}
     for figure in figures:
         for variant in figure.variants:
-            for seed in range(folder.seeds):
-                of_several = f', seed {seed}' if folder.seeds > 1 else ''
+            for seed in range(seeds := folder.seeds_of(variant)):
+                of_several = f', seed {seed}' if seeds > 1 else ''
                 names.setdefault(
                     folder.run_of(variant, seed).id, f'{variant.label}, {figure.name}{of_several}'
                 )
