@@ -470,7 +470,13 @@ def main() -> int:
     )
     parser.add_argument('--batch', type=int, nargs='+', help="batch sizes (default: the report's)")
     parser.add_argument('--rounds', type=int, default=7, help='steps of each contender')
-    parser.add_argument('--only', nargs='+', choices=(*CONTENDERS, *ON_GPU), help='leave the others out')
+    parser.add_argument(
+        '--only',
+        nargs='+',
+        choices=list(dict.fromkeys((*CONTENDERS, *ON_GPU))),
+        metavar='CONTENDER',
+        help=f'leave the others out: {"; ".join(CONTENDERS)}; on a GPU {"; ".join(ON_GPU)}',
+    )
     parser.add_argument(
         '--threads',
         type=int,

@@ -224,8 +224,6 @@ def worst_layer_error(name: str, compute: str, device: str) -> float:
 
 def short(x: Any) -> Any:
     """Return float32 numbers cut to six significant bits, which float16 and bfloat16 hold too."""
-    import numpy
-
     return (x.view('u4') & 0xFFFC0000).view('f4')
 
 
@@ -372,7 +370,13 @@ PARTS: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
 def sources() -> str:
     """Return a checksum of what is checked: a part that is done for it is done."""
     digest = hashlib.sha256()
-    for path in sorted([*(ROOT / 'vgg_cifar').rglob('*.py'), *(ROOT / 'vgg_cifar').rglob('*.cu'), *(ROOT / 'scripts').glob('*.py')]):
+    for path in sorted(
+        [
+            *(ROOT / 'vgg_cifar').rglob('*.py'),
+            *(ROOT / 'vgg_cifar').rglob('*.cu'),
+            *(ROOT / 'scripts').glob('*.py'),
+        ]
+    ):
         digest.update(path.read_bytes())
     return digest.hexdigest()
 
