@@ -298,7 +298,7 @@ ERRORS = (
     Error(
         'ours: running mean without the bias',
         'nodes.py',
-        '_zeros(gamma.size) if bias is None else bias',
+        '_zeros(gamma.size) if bias is None else cupy.ascontiguousarray(bias)',
         '_zeros(gamma.size)',
         'on_gpu',
     ),
