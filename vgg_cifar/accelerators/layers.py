@@ -244,7 +244,11 @@ def _plain_normalisation(bn: L.BatchNormalization) -> bool:
         return False
     vectors = (getattr(bn.gamma, 'array', None), getattr(bn.beta, 'array', None), bn.avg_mean, bn.avg_var)
     return all(
-        isinstance(values, Array) and values.dtype == numpy.float32 and values.ndim == 1 for values in vectors
+        isinstance(values, Array)
+        and values.dtype == numpy.float32
+        and values.ndim == 1
+        and values.flags.c_contiguous
+        for values in vectors
     )
 
 

@@ -45,7 +45,8 @@ def build(dtype, tf32, n_in, n_out, side, size, pad):
 plans.new_graph = new_graph
 for dtype, tf32 in (('float32', False), ('float32', True), ('float16', False), ('bfloat16', False)):
     for n_in, n_out, side in (
-        (3, 64, 32),
+        # Images get so many channels.
+        (4 if dtype == 'float32' else 8, 64, 32),
         (64, 64, 32),
         (64, 128, 16),
         (128, 128, 16),

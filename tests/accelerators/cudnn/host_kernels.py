@@ -1,7 +1,8 @@
-"""Our kernels on the host: the C that CuPy compiles for a device, compiled by gcc and called in a loop."""
+"""Our kernels on the host: the CUDA C++ that CuPy compiles for a device, by g++, thread by thread."""
 
 import ctypes
 import functools
+import re
 import shutil
 import subprocess
 import tempfile
@@ -10,109 +11,106 @@ from typing import Any
 
 import numpy
 import pytest
-from host_memory import cupy, host
+from host_memory import cupy, host, unharmed
 
-GCC = shutil.which('g++')
+from vgg_cifar.accelerators.cudnn import kernels
+
+GXX = shutil.which('g++')
+HEADERS = Path(__file__).with_name('host_cuda')
+# What the types in a kernel's head are to NumPy.
 NAMES = {
-    'float32': 'float',
-    'float16': 'float16',
-    'bfloat16': 'bfloat16',
-    'uint8': 'unsigned char',
-    'int32': 'int',
-    'int64': 'long long',
-    'uint32': 'unsigned int',
-    'uint64': 'unsigned long long',
+    'float': 'float32',
+    '__half': 'float16',
+    '__nv_bfloat16': 'bfloat16',
+    'unsigned char': 'uint8',
+    'int': 'int32',
+    'long long': 'int64',
+    'unsigned': 'uint32',
+    'unsigned int': 'uint32',
+    'unsigned long long': 'uint64',
 }
-PRELUDE = """
-#define __device__ static inline
-typedef unsigned int uint32_t;
-typedef unsigned short uint16_t;
-template <class T> T max(T a, T b) { return a < b ? b : a; }
-template <class T> T min(T a, T b) { return b < a ? b : a; }
-static float sqrt(float v) { return __builtin_sqrtf(v); }
-static float exp(float v) { return __builtin_expf(v); }
-static float log(float v) { return __builtin_logf(v); }
-struct bfloat16 {
-    uint16_t bits;
-    bfloat16() {}
-    explicit bfloat16(float v) {
-        uint32_t u; __builtin_memcpy(&u, &v, 4);
-        bits = v != v ? 0x7FC0 : uint16_t((u + 0x7FFF + (u >> 16 & 1)) >> 16);
-    }
-    operator float() const {
-        uint32_t u = uint32_t(bits) << 16; float v;
-        __builtin_memcpy(&v, &u, 4);
-        return v;
-    }
-};
-"""
-HALF = """
-typedef float floats __attribute__((vector_size(16)));
-typedef short shorts __attribute__((vector_size(16)));
-struct float16 {
-    uint16_t bits;
-    float16() {}
-    explicit float16(float v) : bits(__builtin_ia32_vcvtps2ph(floats{v}, 0)[0]) {}
-    operator float() const { return __builtin_ia32_vcvtph2ps(shorts{short(bits)})[0]; }
-};
-"""
+NUMBERS = {
+    'float32': ctypes.c_float,
+    'int32': ctypes.c_int,
+    'uint32': ctypes.c_uint,
+    'int64': ctypes.c_longlong,
+    'uint64': ctypes.c_ulonglong,
+}
+
+
+def _gxx(*options: Any) -> str:
+    if GXX is None:
+        pytest.skip('our kernels are run by g++, which is not installed: apt-get install g++')
+    return subprocess.run([GXX, *map(str, options)], check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
 @functools.cache
-def compiled(source: str) -> Any:
-    """Return the function `run` of a C++ source."""
-    if GCC is None:
-        pytest.skip('our kernels are run by g++, which is not installed: apt-get install g++')
+def compiled(code: str) -> tuple[Any, dict[str, list[tuple[str, bool]]]]:
+    """Return a library of a source's kernels, and each one's parameters: type, and whether an array."""
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, 'kernel.cpp')
+        path = Path(folder, 'kernels.cpp')
+        path.write_text(code)
+        source = _gxx('-E', '-P', '-I', HEADERS, '-include', 'host_cuda.h', path)
+        types = {letter: name for name, letter in re.findall(r'typedef ([\w ]+) ([TP]);', source)}
+        parameters = {}
+        for name, head in re.findall(r'extern "C"\s+void\s+([a-z]\w*)\(([^)]*)\)\s*{', source):
+            declared = [
+                each.split() for each in re.sub(r'\bconst\b|\b__restrict__\b|\*', ' ', head).split(',')
+            ]
+            kinds = [' '.join(words[:-1]) for words in declared]
+            arrays = ['*' in each for each in head.split(',')]
+            parameters[name] = [
+                (NAMES[types.get(kind, kind)], is_array) for kind, is_array in zip(kinds, arrays, strict=True)
+            ]
+            source += (
+                f'extern "C" const char *run_{name}(unsigned grid_x, unsigned grid_y, unsigned block_x, '
+                f'unsigned block_y, {head}) {{ return launch({{grid_x, grid_y}}, {{block_x, block_y}}, '
+                f'[&] {{ {name}({", ".join(words[-1] for words in declared)}); }}); }}\n'
+            )
         path.write_text(source)
-        library = path.with_suffix('.so')
-        command = [GCC, '-O1', '-w', '-mf16c', '-shared', '-fPIC', '-o', str(library), str(path)]
-        subprocess.run(command, check=True)
-        return ctypes.CDLL(str(library)).run
+        made, library = path.with_suffix('.o'), path.with_suffix('.so')
+        _gxx('-O1', '-w', '-mf16c', '-fPIC', '-fsanitize=alignment,bounds', '-c', '-o', made, path)
+        # What the sanitizer calls is in host_cuda.h.
+        _gxx('-shared', '-o', library, made)
+        return ctypes.CDLL(str(library)), parameters
 
 
-class HostKernel:
-    """Stands for a cupy.ElementwiseKernel whose outputs are given, and all arrays C-contiguous."""
+class HostModule:
+    """Stands for a cupy.RawModule; all arrays that its kernels are given are C-contiguous."""
 
-    def __init__(self, kernel: Any) -> None:
-        self.kernel = kernel
+    def __init__(self, *, code: str) -> None:
+        self.library, self.parameters = compiled(code)
 
-    def __call__(self, *arguments: Any) -> None:
-        kernel, types, declared, opened, values = self.kernel, {}, [], [], []
-        size = next(a.size for p, a in zip(kernel.params, arguments, strict=False) if _is_whole(p, a))
-        for parameter, argument in zip(kernel.params, arguments, strict=False):
-            name, is_array = parameter.name, isinstance(argument, cupy.ndarray)
-            dtype = argument.dtype if is_array and parameter.dtype is None else parameter.dtype
-            if parameter.dtype is None:
-                assert types.setdefault(parameter.ctype, dtype) == dtype, f'{kernel.name}: {parameter.ctype}'
-            kind = NAMES[dtype.name]
-            if not is_array:
-                declared.append(f'{kind} {name}')
-                values.append(ctypes.c_float(argument) if dtype.kind == 'f' else _integer(argument, dtype))
-                continue
-            assert argument.dtype == dtype, f'{kernel.name}: {name} is {argument.dtype}'
-            assert argument.flags.c_contiguous, f'{kernel.name}: {name}'
-            host(argument)
-            declared.append(f'{kind} *{name}' if parameter.raw else f'{kind} *_{name}')
-            values.append(ctypes.c_void_p(argument.data.ptr))
-            if not parameter.raw:
-                assert argument.size == size, f'{kernel.name}: {name} has {argument.size} elements of {size}'
-                opened.append(f'{kind} &{name} = _{name}[i];')
-        compiled(
-            PRELUDE
-            + (HALF if 'float16' in map(str, types.values()) else '')
-            + ''.join(f'typedef {NAMES[dtype.name]} {letter};\n' for letter, dtype in types.items())
-            + kernel.preamble
-            + f'\nextern "C" void run(long long n, {", ".join(declared)}) {{'
-            + f'for (long long i = 0; i < n; ++i) {{ {" ".join(opened)} {kernel.operation} ; }} }}'
-        )(ctypes.c_longlong(size), *values)
+    def get_function(self, name: str) -> Any:
+        """Return what stands for a cupy.RawKernel."""
+        parameters, function = self.parameters[name], getattr(self.library, f'run_{name}')
+        function.restype = ctypes.c_char_p
+
+        def launch(grid: tuple[int, ...], block: tuple[int, ...], arguments: tuple) -> None:
+            # A card's limits, and that of these kernels.
+            assert 0 < grid[0] < 2**31 and all(0 < size < 2**16 for size in grid[1:]), f'{name}: {grid}'
+            assert numpy.prod(block) == kernels.THREADS, f'{name}: {block}'
+            given = [
+                _argument(f'{name}, {number}', *each)
+                for number, each in enumerate(zip(parameters, arguments, strict=True))
+            ]
+            sizes = (*grid, 1)[:2] + (*block, 1)[:2]
+            failure = function(*map(ctypes.c_uint, sizes), *given)
+            assert failure is None, f'{name}: {failure.decode()}'
+            assert all(map(unharmed, arguments)), f'{name} writes beyond the end of an array'
+
+        return launch
 
 
-def _is_whole(parameter: Any, argument: Any) -> bool:
-    return isinstance(argument, cupy.ndarray) and not parameter.raw
-
-
-def _integer(value: int, dtype: numpy.dtype) -> Any:
-    assert numpy.iinfo(dtype).min <= value <= numpy.iinfo(dtype).max
-    return (ctypes.c_longlong if dtype.itemsize == 8 else ctypes.c_int)(value)
+def _argument(what: str, parameter: tuple[str, bool], argument: Any) -> Any:
+    dtype, is_array = parameter
+    assert isinstance(argument, cupy.ndarray) == is_array, f'{what} is {argument!r}'
+    if not is_array:
+        # Of Python's numbers CuPy makes those of 64 bits, as NumPy does.
+        found = numpy.dtype(type(argument)).name
+        assert found == dtype, f'{what} is {found}, not {dtype}'
+        return NUMBERS[dtype](argument.item() if isinstance(argument, numpy.generic) else argument)
+    assert argument.dtype.name == dtype, f'{what} is {argument.dtype}, not {dtype}'
+    assert argument.flags.c_contiguous, what
+    host(argument)
+    return ctypes.c_void_p(argument.data.ptr)

@@ -30,7 +30,7 @@ class _Block:
     sizes: ClassVar[dict[int, int]] = {}
 
     def __init__(self, size: int) -> None:
-        self.buffer = numpy.full(size + ALIGNMENT, POISON, numpy.uint8)
+        self.buffer = numpy.full(size + 2 * ALIGNMENT, POISON, numpy.uint8)
         self.start = self.buffer.ctypes.data + -self.buffer.ctypes.data % ALIGNMENT
         bisect.insort(self.starts, self.start)
         self.sizes[self.start] = size
@@ -59,6 +59,16 @@ def at(address: int | None, shape: Any, dtype: Any, strides: Any = None) -> nump
     )
     raw = (ctypes.c_char * extent).from_address(address)
     return numpy.ndarray(shape, dtype, raw, 0, [step * dtype.itemsize for step in strides])
+
+
+def unharmed(array: Any) -> bool:
+    """Whether nobody has written behind the memory that a CuPy array is in; anything else is."""
+    if not isinstance(array, cupy.ndarray) or not array.size:
+        return True
+    block = array.data.mem
+    return bytes((ctypes.c_ubyte * ALIGNMENT).from_address(block.ptr + block.size)) == bytes(
+        [POISON] * ALIGNMENT
+    )
 
 
 def host(array: Any) -> Any:

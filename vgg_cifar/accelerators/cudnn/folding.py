@@ -20,6 +20,7 @@ def rectified_convolution(
     added = [] if bias is None else [nodes.vector(bias, dtype)]
     at_once = slope == 0 and shortcut is None and bias is not None
     pattern = plans.convolution_with_bias if added else plans.convolution
-    given = [nodes.arranged(x, dtype), nodes.arranged(weights.astype(numpy.float32, copy=False), dtype)]
+    weights = weights.astype(numpy.float32, copy=False)
+    given = [nodes.widened(each, conv.groups, dtype) for each in (x, weights)]
     plans.run(plans.rectified_convolution if at_once else pattern, [*given, *added], y, *moves)
     return chainer.as_variable(y if at_once else nodes.rectified(slope, y, shortcut))

@@ -1,275 +1,266 @@
-"""Kernels of our own: normalisation, rectified sums, pooling, dropout.
+"""Launches kernels of our own (kernels.cu): normalisation, ReLU, pooling, dropout, the loss.
 
-They go over memory element by element: images are given as the arrays (N, H, W, C) that they are in memory.
-All compute in float32, and pass NaN on.
+Images are given as the arrays (N, H, W, C) that they are in memory. All arrays are C-contiguous, and those of
+one call have one type: float32, float16 or bfloat16; vectors of channels are float32. What is added up, is so
+in an order that shapes and types alone decide: results have the same bits each time, and on every card.
 """
+
+import functools
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import cupy
+import numpy
+from numpy import int32
 
-_WINDOWS = """
-int32 channels, int32 height, int32 width, int32 rows, int32 columns,
-int32 size_y, int32 size_x, int32 stride_y, int32 stride_x, int32 pad_y, int32 pad_x
-"""
-"""Of x: channels, height, width; of y: rows, columns; then the windows."""
+Array = Any
 
-_OUTPUT = """
-    const int c = i % channels, column = i / channels % columns, row = i / channels / columns % rows;
-    const long long image = i / channels / columns / rows * height * width * channels + c;
-    const int top = row * stride_y - pad_y, left = column * stride_x - pad_x;
-    const int y_begin = max(top, 0), y_end = min(top + size_y, height);
-    const int x_begin = max(left, 0), x_end = min(left + size_x, width);
-"""
-"""Where in x the window of an element of y lies."""
+# As in kernels.cu.
+THREADS = 256
+# What is added up, at most so many blocks add up: those that an H100 or H200 runs at once.
+BLOCKS = 3 * 132
+# So many do the rest, which then ends everywhere at about the same time.
+MOST = 4 * BLOCKS
+# Of a row, a block reads this many bytes at once.
+LINE = 128
+# Each thread has at least so many rows to add up, or to scale: it reads what belongs to its channels once.
+ROWS = 8
 
-_INPUT = """
-    const int c = i % channels, column = i / channels % width, row = i / channels / width % height;
-    const long long n = i / channels / width / height;
-    const long long image = n * height * width * channels + c;
-    const int first_row = max(0, (row + pad_y - size_y + stride_y) / stride_y);
-    const int last_row = min(rows - 1, (row + pad_y) / stride_y);
-    const int first_column = max(0, (column + pad_x - size_x + stride_x) / stride_x);
-    const int last_column = min(columns - 1, (column + pad_x) / stride_x);
-    float sum = 0;
-    for (int r = first_row; r <= last_row; ++r) for (int s = first_column; s <= last_column; ++s) {
-        const float gradient = gy[((n * rows + r) * columns + s) * channels + c];
-"""
-"""Which windows an element of x is in."""
+# Of an element in a window of up to 255.
+PLACE = 'unsigned char'
 
-max_pooling = cupy.ElementwiseKernel(
-    'raw T x,' + _WINDOWS,
-    'T y',
-    _OUTPUT
-    + """
-    float best = -1.0f / 0.0f;
-    for (int h = y_begin; h < y_end; ++h) for (int w = x_begin; w < x_end; ++w) {
-        const float value = x[image + (long long)(h * width + w) * channels];
-        if (value > best || value != value) best = value;
-    }
-    y = T(best);
-    """,
-    'vgg_cifar_max_pooling',
-)
+_TYPES = {
+    'float32': ('float', ''),
+    'float16': ('__half', '#include <cuda_fp16.h>'),
+    'bfloat16': ('__nv_bfloat16', '#include <cuda_bf16.h>'),
+}
 
-max_pooling_gradient = cupy.ElementwiseKernel(
-    'raw T x, raw T gy,' + _WINDOWS,
-    'T gx',
-    _INPUT
-    + """
-        const int top = r * stride_y - pad_y, left = s * stride_x - pad_x;
-        float best = -1.0f / 0.0f;
-        int where = -1;
-        for (int h = max(top, 0); h < min(top + size_y, height); ++h)
-            for (int w = max(left, 0); w < min(left + size_x, width); ++w) {
-                const float value = x[image + (long long)(h * width + w) * channels];
-                if (where < 0 || value > best) { best = value; where = h * width + w; }
-            }
-        if (where == row * width + column) sum += gradient;
-    }
-    gx = T(sum);
-    """,
-    'vgg_cifar_max_pooling_gradient',
-)
 
-average_pooling = cupy.ElementwiseKernel(
-    'raw T x,' + _WINDOWS,
-    'T y',
-    _OUTPUT
-    + """
-    float sum = 0;
-    for (int h = y_begin; h < y_end; ++h) for (int w = x_begin; w < x_end; ++w)
-        sum += float(x[image + (long long)(h * width + w) * channels]);
-    y = T(sum / (size_y * size_x));
-    """,
-    'vgg_cifar_average_pooling',
-)
+def source(dtype: str, vector: int, place: str = PLACE) -> str:
+    """Return the source of all kernels for a type, for so many elements at once, and a type of places."""
+    name, header = _TYPES[dtype]
+    given = f'{header}\ntypedef {name} T;\ntypedef {place} P;\nconstexpr int V = {vector};\n'
+    return given + Path(__file__).with_name('kernels.cu').read_text()
 
-average_pooling_gradient = cupy.ElementwiseKernel(
-    'raw T gy,' + _WINDOWS,
-    'T gx',
-    _INPUT
-    + """
-        sum += gradient;
-    }
-    gx = T(sum / (size_y * size_x));
-    """,
-    'vgg_cifar_average_pooling_gradient',
-)
 
-rectified = cupy.ElementwiseKernel(
-    'T x, float32 slope',
-    'T y',
-    'const float v = x; y = T(v < 0 ? slope * v : v);',
-    'vgg_cifar_rectified',
-)
+@functools.cache
+def _kernel(name: str, dtype: str, vector: int, place: str = PLACE) -> Any:
+    return cupy.RawModule(code=source(dtype, vector, place)).get_function(name)
 
-rectified_sum = cupy.ElementwiseKernel(
-    'T x, S shortcut, float32 slope',
-    'T y',
-    'const float v = float(x) + float(shortcut); y = T(v < 0 ? slope * v : v);',
-    'vgg_cifar_rectified_sum',
-)
 
-rectified_gradient = cupy.ElementwiseKernel(
-    'T y, T gy, float32 slope',
-    'T gx',
-    'gx = float(y) > 0 ? gy : T(slope * float(gy));',
-    'vgg_cifar_rectified_gradient',
-)
+def width(dtype: Any) -> int:
+    """Return how many elements of a type are read at once."""
+    return 16 // numpy.dtype(dtype).itemsize
 
-dropout = cupy.ElementwiseKernel(
-    'T x, raw uint64 key, uint64 layer, uint32 threshold, float32 scale',
-    'T y',
+
+def _vector(x: Array, size: int) -> int:
+    """Return by how many elements an array can be read whose rows have this size."""
+    return 1 if size % width(x.dtype) else width(x.dtype)
+
+
+def _is_aligned(x: Array) -> bool:
+    return x.data.ptr % 16 == 0
+
+
+class _Cut(NamedTuple):
+    """How rows of channels are cut up among blocks."""
+
+    vector: int
+    grid: tuple[int, int]
+    block: tuple[int, int]
+    rows: int
+    each: int
+    channels: int
+
+    @property
+    def size(self) -> tuple[int, int, Any]:
+        """What kernels are told of it."""
+        return self.rows, self.each, int32(self.channels)
+
+
+def _cut(x: Array, blocks: int = MOST, least: int = ROWS) -> _Cut:
+    """Cut x (..., C) for at most so many blocks, of whose threads each has at least so many rows.
+
+    All bits of sums hang on this: on shape and type alone.
     """
-    const unsigned long long drawn = mixed(mixed(mixed(key[0]) + key[1]) + layer) + i;
-    y = T((unsigned int)(mixed(drawn) >> 32) >= threshold ? scale * float(x) : 0.0f);
-    """,
-    'vgg_cifar_dropout',
-    # SplitMix64's finaliser (Steele, Lea and Flood, 2014).
-    preamble="""
-    __device__ unsigned long long mixed(unsigned long long z) {
-        z += 0x9E3779B97F4A7C15ull;
-        z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9ull;
-        z = (z ^ (z >> 27)) * 0x94D049BB133111EBull;
-        return z ^ (z >> 31);
-    }
-    """,
-)
+    channels = x.shape[-1]
+    rows, vector = x.size // channels, _vector(x, channels)
+    lanes = min(1 << (channels // vector - 1).bit_length(), LINE // (vector * x.itemsize))
+    height, pieces = THREADS // lanes, -(-channels // (vector * lanes))
+    parts = max(1, min(blocks // pieces, rows // (least * height)))
+    each = -(-rows // parts)
+    return _Cut(vector, (pieces, -(-rows // each)), (lanes, height), rows, each, channels)
 
-_ROWS = """
-    const int c = i % channels;
-    const long long begin = i / channels * step, end = min(begin + step, (long long)count);
-"""
-"""Which of `count` rows an element of a result, one of (count / step, channels), sums up."""
 
-moments = cupy.ElementwiseKernel(
-    'raw T x, int64 count, int32 step, int32 channels',
-    'float32 mean, float32 squares',
-    _ROWS
-    + """
-    mean = 0; squares = 0;
-    for (long long row = begin; row < end; ++row) {
-        const float value = x[row * channels + c], before = value - mean;
-        mean += before / (row - begin + 1);
-        squares += before * (value - mean);
-    }
-    """,
-    'vgg_cifar_moments',
-)
-"""Means, and sums of squared deviations from them (Welford, 1962)."""
+def _launch(name: str, x: Array, cut: _Cut, *arguments: Any, place: str = PLACE) -> None:
+    _kernel(name, x.dtype.name, cut.vector, place)(cut.grid, cut.block, arguments)
 
-joined_moments = cupy.ElementwiseKernel(
-    'raw float32 means, raw float32 sums, int64 count, int32 step, int32 channels, int64 rows, int64 each',
-    'float32 mean, float32 squares',
-    _ROWS
-    + """
-    float n = 0;
-    mean = 0; squares = 0;
-    for (long long part = begin; part < end; ++part) {
-        const float m = min(rows - part * each, (long long)each), apart = means[part * channels + c] - mean;
-        n += m;
-        mean += apart * m / n;
-        squares += sums[part * channels + c] + apart * apart * m * (n - m) / n;
-    }
-    """,
-    'vgg_cifar_joined_moments',
-)
-"""The same of parts of `each` rows, of which there are `rows` in all (Chan, Golub and LeVeque, 1979)."""
 
-normalised = cupy.ElementwiseKernel(
+def _aligned(x: Array) -> Array:
+    """Return x as vectors can be read of it: which it is, but for a user's own slices."""
+    return x if _is_aligned(x) else x.copy()
+
+
+def _vectors(*sizes: Any) -> Sequence[Array]:
+    return [cupy.ndarray(size, numpy.float32) for size in sizes]
+
+
+def sums(x: Array, blocks: int = BLOCKS) -> Array:
+    """Return the sums of x (..., C) over all axes but the last, float32 (C,)."""
+    x = _aligned(x)
+    cut = _cut(x, blocks)
+    (found,) = _vectors((cut.grid[1], cut.channels))
+    _launch('sums', x, cut, x, *cut.size, found)
+    return found[0] if len(found) == 1 else sums(found, 1)
+
+
+def statistics(
+    x: Array, bias: Array, eps: float, decay: float, running_mean: Array, running_var: Array
+) -> tuple[Array, Array]:
+    """Return mean and 1 / sqrt(variance + eps) of each channel of x (..., C), and update the running ones.
+
+    Args:
+        x: what is normalised.
+        bias: (C,), what was left out of x: only the running mean knows of it.
+        eps: added to the variance.
+        decay: how much of the running statistics stays.
+        running_mean, running_var: (C,), updated in place; the variance is the unbiased one.
+
     """
-    T x, raw float32 mean, raw float32 inverse, raw float32 gamma, raw float32 beta,
-    int32 channels, int32 relu
-    """,
-    'T y',
+    x = _aligned(x)
+    cut = _cut(x, BLOCKS)
+    parts = _, means, _ = _vectors(cut.channels, *[(cut.grid[1], cut.channels)] * 2)
+    _launch('moments', x, cut, x, *cut.size, *parts)
+    mean, inverse = _vectors(cut.channels, cut.channels)
+    found = mean, inverse, running_mean, running_var
+    numbers = numpy.float32(eps), numpy.float32(decay)
+    _launch('statistics', means, _cut(means, 1), *parts, bias, *cut.size, *numbers, *found)
+    return mean, inverse
+
+
+Scale = tuple[Array, Array, Array, Array]
+"""Mean, 1 / deviation, gamma and beta of each channel."""
+
+
+def normalised(x: Array, scale: Scale, relu: bool, y: Array) -> None:
+    """Write (x - mean) / deviation * gamma + beta, or its ReLU, over y."""
+    x = _aligned(x)
+    cut = _cut(x)
+    _launch('normalised', x, cut, x, *scale, *cut.size, int32(relu), y)
+
+
+def gradient_sums(x: Array, gy: Array, scale: Scale, relu: bool) -> tuple[Array, Array]:
+    """Return the gradients of gamma and beta, float32 (C,)."""
+    x, gy = _aligned(x), _aligned(gy)
+    cut = _cut(x, BLOCKS)
+    (found,) = _vectors((cut.grid[1], 2 * cut.channels))
+    _launch('gradient_sums', x, cut, x, gy, *scale, *cut.size, int32(relu), found)
+    both = found[0] if len(found) == 1 else sums(found, 1)
+    return both[: cut.channels], both[cut.channels :]
+
+
+def normalised_gradient(
+    x: Array, gy: Array, scale: Scale, sums: tuple[Array, Array], relu: bool, gx: Array
+) -> None:
+    """Write the gradient of x over gx, given those of gamma and beta."""
+    x, gy = _aligned(x), _aligned(gy)
+    cut = _cut(x)
+    _launch('normalised_gradient', x, cut, x, gy, *scale, *sums, *cut.size, int32(relu), gx)
+
+
+def widened(x: Array, y: Array) -> None:
+    """Write x, float32 (N, C, H, W), over y (N, H, W, channels), and zeros where C is less than channels.
+
+    The channels are `width` of y's type.
     """
-    const int c = i % channels;
-    const float v = (float(x) - mean[c]) * inverse[c] * gamma[c] + beta[c];
-    y = T(relu && v < 0 ? 0.0f : v);
-    """,
-    'vgg_cifar_normalised',
-)
+    n, channels, rows, columns = x.shape
+    grid = (min(MOST, -(-n * rows * columns // THREADS)),)
+    arguments = x, int32(channels), rows * columns, n * rows * columns, y
+    _kernel('widened', y.dtype.name, y.shape[-1])(grid, (THREADS,), arguments)
 
-statistics = cupy.ElementwiseKernel(
-    'float32 mean, float32 squares, float32 shift, int64 count, float32 eps, float32 decay',
-    'float32 inverse, float32 running_mean, float32 running_var',
+
+Moves = Sequence[int]
+"""Of pooling: channels, height and width of x, rows and columns of y, size, stride and padding of windows."""
+
+
+def max_pooling(x: Array, moves: Moves, relu: bool, y: Array) -> Array:
+    """Write the maxima of windows of x, or their ReLU, over y; return the maxima's places in the windows."""
+    x, (size_y, size_x) = _aligned(x), moves[5:7]
+    # The greatest number stands for no place.
+    places = cupy.ndarray(y.shape, numpy.uint8 if size_y * size_x < 256 else numpy.uint32)
+    cut = _cut(y, least=1)
+    given = x, *map(int32, moves), cut.rows, cut.each, int32(relu)
+    _launch('max_pooling', y, cut, *given, y, places, place=_place(places))
+    return places
+
+
+def max_pooling_gradient(gy: Array, places: Array, moves: Moves, gx: Array) -> None:
+    """Write the gradient of x over gx."""
+    cut = _cut(gx, least=1)
+    given = _aligned(gy), places, *map(int32, moves), cut.rows, cut.each
+    _launch('max_pooling_gradient', gx, cut, *given, gx, place=_place(places))
+
+
+def _place(places: Array) -> str:
+    return PLACE if places.itemsize == 1 else 'unsigned int'
+
+
+def average_pooling(x: Array, moves: Moves, y: Array) -> None:
+    """Write the means of windows of x over y, the padding counted as zeros."""
+    cut = _cut(y, least=1)
+    _launch('average_pooling', y, cut, _aligned(x), *map(int32, moves), cut.rows, cut.each, y)
+
+
+def average_pooling_gradient(gy: Array, moves: Moves, gx: Array) -> None:
+    """Write the gradient of x over gx."""
+    cut = _cut(gx, least=1)
+    _launch('average_pooling_gradient', gx, cut, _aligned(gy), *map(int32, moves), cut.rows, cut.each, gx)
+
+
+def _by_elements(name: str, inputs: Sequence[Array], numbers: Sequence[Any], y: Array) -> None:
+    """Launch a kernel that makes an element of y of those at its place in the inputs."""
+    vector = _vector(y, y.size) if all(map(_is_aligned, (*inputs, y))) else 1
+    grid = (min(MOST, -(-y.size // (vector * THREADS))),)
+    arguments = *inputs, *numbers, y.size, y
+    _kernel(name, y.dtype.name, vector)(grid, (THREADS,), arguments)
+
+
+def rectified(x: Array, slope: float, y: Array) -> None:
+    """Write the leaky ReLU of x over y."""
+    _by_elements('rectified', [x], [numpy.float32(slope)], y)
+
+
+def rectified_sum(x: Array, added: Array, slope: float, y: Array) -> None:
+    """Write the leaky ReLU of x + added over y."""
+    _by_elements('rectified_sum', [x, added], [numpy.float32(slope)], y)
+
+
+def rectified_gradient(y: Array, gy: Array, slope: float, gx: Array) -> None:
+    """Write the gradient of x over gx, given the ReLU's result y."""
+    _by_elements('rectified_gradient', [y, gy], [numpy.float32(slope)], gx)
+
+
+def dropout(x: Array, key: Array, layer: int, ratio: float, y: Array) -> None:
+    """Write x without a part `ratio` of its elements, and the rest divided by 1 - ratio, over y.
+
+    Which ones is a function of `key`, uint64 (2,), of `layer` and of an element's place in memory.
     """
-    inverse = 1 / sqrt(squares / count + eps);
-    running_mean = decay * running_mean + (1 - decay) * (mean + shift);
-    running_var = decay * running_var + (1 - decay) * squares / max(count - 1, (long long)1);
-    """,
-    'vgg_cifar_statistics',
-)
-"""`shift` is what was left out of the mean; the running variance is the unbiased one."""
+    threshold = numpy.uint32(min(round(ratio * 2**32), 2**32 - 1))
+    numbers = key, numpy.uint64(layer), threshold, numpy.float32(1 / (1 - ratio))
+    _by_elements('dropout', [x], numbers, y)
 
-gradient_sums = cupy.ElementwiseKernel(
-    """
-    raw T x, raw T gy, raw float32 mean, raw float32 inverse, raw float32 gamma, raw float32 beta,
-    int64 count, int32 step, int32 channels, int32 relu
-    """,
-    'float32 ggamma, float32 gbeta',
-    _ROWS
-    + """
-    ggamma = 0; gbeta = 0;
-    for (long long row = begin; row < end; ++row) {
-        const float normal = (float(x[row * channels + c]) - mean[c]) * inverse[c];
-        if (relu && normal * gamma[c] + beta[c] <= 0) continue;
-        const float gradient = gy[row * channels + c];
-        ggamma += gradient * normal;
-        gbeta += gradient;
-    }
-    """,
-    'vgg_cifar_gradient_sums',
-)
 
-sums = cupy.ElementwiseKernel(
-    'raw T x, int64 count, int32 step, int32 channels',
-    'float32 sum',
-    _ROWS + 'sum = 0; for (long long row = begin; row < end; ++row) sum += float(x[row * channels + c]);',
-    'vgg_cifar_sums',
-)
+def cross_entropy(scores: Array, labels: Array) -> tuple[Array, Array]:
+    """Return the mean loss and the accuracy, float32 (), for float32 (N, classes) and int32 (N,)."""
+    loss, accuracy = _vectors((), ())
+    arguments = scores, labels, len(scores), int32(scores.shape[1]), loss, accuracy
+    _kernel('cross_entropy', 'float32', 1)((1,), (1, THREADS), arguments)
+    return loss, accuracy
 
-normalised_gradient = cupy.ElementwiseKernel(
-    """
-    T x, T gy, raw float32 mean, raw float32 inverse, raw float32 gamma, raw float32 beta,
-    raw float32 ggamma, raw float32 gbeta, int64 count, int32 channels, int32 relu
-    """,
-    'T gx',
-    """
-    const int c = i % channels;
-    const float normal = (float(x) - mean[c]) * inverse[c];
-    const float gradient = relu && normal * gamma[c] + beta[c] <= 0 ? 0.0f : float(gy);
-    gx = T((gradient - (gbeta[c] + normal * ggamma[c]) / count) * gamma[c] * inverse[c]);
-    """,
-    'vgg_cifar_normalised_gradient',
-)
 
-_SOFTMAX = """
-    float most = scores[row * classes];
-    for (int k = 1; k < classes; ++k) most = max(most, scores[row * classes + k]);
-    float sum = 0;
-    for (int k = 0; k < classes; ++k) sum += exp(scores[row * classes + k] - most);
-"""
-
-cross_entropy = cupy.ElementwiseKernel(
-    'raw float32 scores, raw L labels, int32 classes',
-    'float32 loss, float32 right',
-    'const long long row = i;'
-    + _SOFTMAX
-    + """
-    int first = 0;
-    for (int k = 1; k < classes; ++k)
-        if (scores[row * classes + k] > scores[row * classes + first]) first = k;
-    loss = log(sum) + most - scores[row * classes + labels[row]];
-    right = first == labels[row];
-    """,
-    'vgg_cifar_cross_entropy',
-)
-
-cross_entropy_gradient = cupy.ElementwiseKernel(
-    'raw float32 scores, raw L labels, raw float32 gradient, int32 count, int32 classes',
-    'float32 gx',
-    'const long long row = i / classes;'
-    + _SOFTMAX
-    + 'gx = (exp(scores[i] - most) / sum - (i % classes == labels[row])) * gradient[0] / count;',
-    'vgg_cifar_cross_entropy_gradient',
-)
+def cross_entropy_gradient(scores: Array, labels: Array, gradient: Array, gx: Array) -> None:
+    """Write the gradient of the scores over gx; `gradient` is the loss's, float32 ()."""
+    grid = (-(-len(scores) // THREADS),)
+    arguments = scores, labels, gradient, len(scores), int32(scores.shape[1]), gx
+    _kernel('cross_entropy_gradient', 'float32', 1)(grid, (THREADS,), arguments)

@@ -40,6 +40,19 @@ def arranged(x: Array, dtype: Any) -> Array:
     return y
 
 
+def widened(x: Array, groups: int, dtype: Any) -> Array:
+    """Return x, images or weights of a convolution, as `arranged` does, perhaps with more channels, of zeros.
+
+    cuDNN's fast plans want 16 bytes of channels at least.
+    """
+    channels = kernels.width(dtype)
+    if groups > 1 or x.shape[1] >= channels:
+        return arranged(x, dtype)
+    y = empty((len(x), channels, *x.shape[2:]), dtype)
+    kernels.widened(cupy.ascontiguousarray(x, numpy.float32), in_memory(y))
+    return y
+
+
 def vector(x: Array, dtype: Any = numpy.float32) -> Array:
     """Return a parameter of each channel as cuDNN takes it."""
     return x.astype(dtype, copy=False).reshape(1, -1, 1, 1)
@@ -52,26 +65,27 @@ class Convolution(nodes.Convolution):
         """Return y for x (N, C, H, W), W (out, C / groups, rows, columns) and perhaps b (out,)."""
         moves = self.stride, self.pad, self.dilate
         y = empty(moved(x.shape, weights.shape, *moves, self.groups)[0], self.dtype)
-        self.kept = x.dtype, arranged(x, self.dtype), arranged(weights, self.dtype), moves
+        images, filters = (widened(each, self.groups, self.dtype) for each in (x, weights))
+        self.kept = x.dtype, weights.shape[1], images, filters, moves
         pattern = plans.convolution if bias is None else plans.convolution_with_bias
         added = [] if bias is None else [vector(bias, self.dtype)]
-        plans.run(pattern, [*self.kept[1:3], *added], y, *moves)
+        plans.run(pattern, [images, filters, *added], y, *moves)
         return y
 
     def gradients(self, wanted: Sequence[int], gy: Array) -> Sequence[Array]:
         """Return the gradients; see onednn.nodes.Node."""
-        dtype, x, weights, moves = self.kept
+        dtype, channels, x, weights, moves = self.kept
         gy, found = arranged(gy, self.dtype), {}
         if 0 in wanted:
             gx = empty(x.shape, self.dtype)
             plans.run(plans.data_gradient, [gy, weights], gx, *moves)
-            found[0] = arranged(gx, dtype)
+            found[0] = arranged(gx[:, : channels * self.groups], dtype)
         if 1 in wanted:
             gw = empty(weights.shape, self.dtype)
             plans.run(plans.weight_gradient, [x, gy], gw, *moves)
-            found[1] = gw.astype(numpy.float32, order='C')
+            found[1] = gw[:, :channels].astype(numpy.float32, order='C')
         if 2 in wanted:
-            found[2] = _sums(in_memory(gy))
+            found[2] = kernels.sums(in_memory(gy))
         return [found[i] for i in wanted]
 
 
@@ -85,65 +99,27 @@ class BatchNormalization(nodes.BatchNormalization):
     def output(self, x: Array, gamma: Array, beta: Array, bias: Array | None = None) -> Array:
         """Return y for x (N, C, H, W) or (N, C), gamma (C,), beta (C,) and perhaps a bias (C,)."""
         x = arranged(x, x.dtype)
-        y, inverse = empty(x.shape, x.dtype), cupy.ndarray(gamma.shape, numpy.float32)
-        mean, squares = _moments(in_memory(x))
-        shift = _zeros(gamma.size) if bias is None else bias
-        statistics = inverse, self.running_mean, self.running_var
-        kernels.statistics(mean, squares, shift, x.size // gamma.size, self.eps, self.decay, *statistics)
-        self.kept = x, mean, inverse, gamma, beta
-        kernels.normalised(in_memory(x), *self.kept[1:], gamma.size, self.relu, in_memory(y))
+        y = empty(x.shape, x.dtype)
+        left_out = _zeros(gamma.size) if bias is None else cupy.ascontiguousarray(bias)
+        running = self.running_mean, self.running_var
+        found = kernels.statistics(in_memory(x), left_out, self.eps, self.decay, *running)
+        scale = *found, gamma, beta
+        kernels.normalised(in_memory(x), scale, self.relu, in_memory(y))
+        self.kept = x, scale
         return y
 
     def gradients(self, wanted: Sequence[int], gy: Array) -> Sequence[Array]:
         """Return the gradients; see onednn.nodes.Node."""
-        x, *vectors = self.kept
-        channels = x.shape[1]
-        gx, rows = empty(x.shape, x.dtype), x.size // channels
-        given = in_memory(x), in_memory(arranged(gy, x.dtype)), *vectors
-        step, parts = _parts(rows)
-        sums = [cupy.ndarray((parts, channels), numpy.float32) for _ in range(2)]
-        kernels.gradient_sums(*given, rows, step, channels, self.relu, *sums)
-        ggamma, gbeta = map(_sums, sums)
-        kernels.normalised_gradient(*given, ggamma, gbeta, rows, channels, self.relu, in_memory(gx))
-        found = [gx, ggamma, gbeta]
-        return [found[i] if i < 3 else _zeros(channels) for i in wanted]
+        x, scale = self.kept
+        gx, gy = empty(x.shape, x.dtype), in_memory(arranged(gy, x.dtype))
+        sums = kernels.gradient_sums(in_memory(x), gy, scale, self.relu)
+        kernels.normalised_gradient(in_memory(x), gy, scale, sums, self.relu, in_memory(gx))
+        found = [gx, *sums]
+        return [found[i] if i < 3 else _zeros(x.shape[1]) for i in wanted]
 
 
 def _zeros(size: int) -> Array:
     return cupy.zeros(size, numpy.float32)
-
-
-def _parts(rows: int, most: int = 1024) -> tuple[int, int]:
-    """Return how many rows are summed up at once, and how often: the sums are then summed up again."""
-    step = max(-(-rows // most), 32 if rows > 32 else rows)
-    return step, -(-rows // step)
-
-
-def _moments(x: Array) -> tuple[Array, Array]:
-    """Return the mean of each channel of x (..., C), and the sum of squared deviations from it."""
-    channels = x.shape[-1]
-    rows = x.size // channels
-    each, parts = _parts(rows)
-    found = [cupy.ndarray((parts, channels), numpy.float32) for _ in range(2)]
-    kernels.moments(x, rows, each, channels, *found)
-    while parts > 1:
-        step, fewer = _parts(parts, 32)
-        joined = [cupy.ndarray((fewer, channels), numpy.float32) for _ in range(2)]
-        kernels.joined_moments(*found, parts, step, channels, rows, each, *joined)
-        found, parts, each = joined, fewer, each * step
-    return found[0][0], found[1][0]
-
-
-def _sums(x: Array) -> Array:
-    """Return the sums of x (..., C) over all axes but the last, float32 (C,)."""
-    channels = x.shape[-1]
-    rows = x.size // channels
-    while rows > 1 or x.dtype != numpy.float32:
-        step, parts = _parts(rows, 1024 if rows > 1024 else 32)
-        found = cupy.ndarray((parts, channels), numpy.float32)
-        kernels.sums(x, rows, step, channels, found)
-        x, rows = found, parts
-    return x.reshape(channels)
 
 
 class ReLU(nodes.ReLU):
@@ -169,7 +145,7 @@ def rectified(slope: float, x: Array, shortcut: Array | None = None) -> Array:
     if shortcut is None:
         kernels.rectified(in_memory(x), slope, in_memory(y))
     else:
-        added = in_memory(arranged(shortcut, shortcut.dtype))
+        added = in_memory(arranged(shortcut, x.dtype))
         kernels.rectified_sum(in_memory(x), added, slope, in_memory(y))
     return y
 
@@ -195,8 +171,8 @@ class Dropout(nodes.Dropout):
     def _thinned(self, x: Array) -> Array:
         x = arranged(x, x.dtype)
         y = empty(x.shape, x.dtype)
-        threshold = round(self.ratio * 2**32)
-        kernels.dropout(in_memory(x), *self.kept, threshold, 1 / (1 - self.ratio), in_memory(y))
+        key, layer = self.kept
+        kernels.dropout(in_memory(x), key, layer, self.ratio, in_memory(y))
         return y
 
     def reference(self, *inputs: Any) -> Any:
@@ -214,22 +190,22 @@ class Pooling(nodes.Pooling):
         x = arranged(x, x.dtype)
         y = empty(pooled(x.shape, self.size, self.stride, self.pad)[0], x.dtype)
         moves = (*x.shape[1:], *y.shape[2:], *self.size, *self.stride, *self.pad)
-        pool = kernels.max_pooling if self.kind == 'max' else kernels.average_pooling
-        pool(in_memory(x), *moves, in_memory(y))
-        y = rectified(0.0, y) if self.relu else y
-        self.kept = x, moves, y
+        if self.kind == 'max':
+            places = kernels.max_pooling(in_memory(x), moves, self.relu, in_memory(y))
+        else:
+            places = None
+            kernels.average_pooling(in_memory(x), moves, in_memory(y))
+        self.kept = x.shape, x.dtype, moves, places
         return y
 
     def gradients(self, wanted: Sequence[int], gy: Array) -> Sequence[Array]:
         """Return the gradients; see onednn.nodes.Node."""
-        x, moves, y = self.kept
-        if self.relu:
-            gy = _rectified_gradient(0.0, y, gy)
-        gx, gy = empty(x.shape, x.dtype), in_memory(arranged(gy, x.dtype))
+        shape, dtype, moves, places = self.kept
+        gx, gy = empty(shape, dtype), in_memory(arranged(gy, dtype))
         if self.kind == 'max':
-            kernels.max_pooling_gradient(in_memory(x), gy, *moves, in_memory(gx))
+            kernels.max_pooling_gradient(gy, places, moves, in_memory(gx))
         else:
-            kernels.average_pooling_gradient(gy, *moves, in_memory(gx))
+            kernels.average_pooling_gradient(gy, moves, in_memory(gx))
         return (gx,)
 
 
@@ -271,7 +247,7 @@ class Linear(nodes.Linear):
             plans.run(plans.weight_gradient, [rows, narrow], gw, *_PIXELS)
             found[1] = _rows(gw)
         if 2 in wanted:
-            found[2] = _sums(arranged(gy, gy.dtype))
+            found[2] = kernels.sums(arranged(gy, gy.dtype))
         return [found[i] for i in wanted]
 
 
@@ -290,18 +266,15 @@ class CrossEntropy(nodes.CrossEntropy):
 
     def output(self, scores: Array, labels: Array) -> Array:
         """Return the loss () of float32 scores (N, classes) and labels (N,), integers from 0."""
-        n, classes = scores.shape
-        losses, right = (cupy.ndarray((n, 1), numpy.float32) for _ in range(2))
-        kernels.cross_entropy(scores, labels, classes, losses, right)
-        self.kept = scores, labels
-        loss, self.accuracy = (_sums(each).reshape(()) / numpy.float32(n) for each in (losses, right))
+        self.kept = cupy.ascontiguousarray(scores), cupy.ascontiguousarray(labels, numpy.int32)
+        loss, self.accuracy = kernels.cross_entropy(*self.kept)
         return loss
 
     def gradients(self, wanted: Sequence[int], gy: Array) -> Sequence[Array]:
         """Return the gradients; see onednn.nodes.Node."""
         scores, labels = self.kept
         gx = cupy.ndarray(scores.shape, numpy.float32)
-        kernels.cross_entropy_gradient(scores, labels, gy.reshape(1), *scores.shape, gx)
+        kernels.cross_entropy_gradient(scores, labels, gy, gx)
         return (gx,)
 
 
