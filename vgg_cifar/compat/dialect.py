@@ -320,12 +320,14 @@ class _Names:
 
 # Chainer 1
 
-_LINKS = frozenset(
+LINKS_AMONG_FUNCTIONS = frozenset(
     (
         'BatchNormalization BinaryHierarchicalSoftmax Bilinear Convolution2D Deconvolution2D '
         'DilatedConvolution2D EmbedID Inception InceptionBN Linear NegativeSampling Parameter PReLU'
     ).split()
 )
+"""What chainer.functions had besides functions, up to Chainer 1.24: what 1.4 called parameterized ones."""
+
 _GONE = frozenset(
     (
         'FunctionSet Flag ON OFF AUTO flag function_set init_weight cuda.init functions.caffe '
@@ -353,7 +355,7 @@ def _chainer1(source: Source) -> Iterator[tuple[int, str]]:
         elif isinstance(node, ast.Attribute):
             full = names.full(node).removeprefix('chainer.')
             if (names.full(node).startswith('chainer.') and full in _GONE) or (
-                full.startswith('functions.') and full.removeprefix('functions.') in _LINKS
+                full.startswith('functions.') and full.removeprefix('functions.') in LINKS_AMONG_FUNCTIONS
             ):
                 yield node.lineno, f'chainer.{full}'
         elif isinstance(node, ast.Call):

@@ -233,9 +233,9 @@ _REPAIRS: dict[str, Callable[[types.ModuleType], None]] = {
 
 
 MODULES: dict[str, Callable[[], types.ModuleType]] = {
-    'xml.etree.cElementTree': lambda: _copy('xml.etree.ElementTree'),
+    'xml.etree.cElementTree': lambda: copy_of('xml.etree.ElementTree'),
     'scipy.misc': lambda: types.ModuleType('scipy.misc'),
-    'sklearn.cross_validation': lambda: _copy('sklearn.model_selection'),
+    'sklearn.cross_validation': lambda: copy_of('sklearn.model_selection'),
 }
 """Modules that are gone, or not installed, and how they are made."""
 
@@ -255,7 +255,8 @@ class _Modules:
         """Do nothing: it is made."""
 
 
-def _copy(name: str) -> types.ModuleType:
+def copy_of(name: str) -> types.ModuleType:
+    """Return a module that holds what another one does."""
     module = types.ModuleType(name)
     vars(module).update({k: v for k, v in vars(importlib.import_module(name)).items() if k[:2] != '__'})
     return module
