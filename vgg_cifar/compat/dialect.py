@@ -196,6 +196,8 @@ def _python2(source: Source, lazy: set[str]) -> Iterator[tuple[int, str]]:
             function = names.full(node.func) or getattr(node.func, 'id', '')
             if function == 'range' and any(map(_is_division, node.args)):
                 yield node.lineno, 'divides to a range'
+            elif function == 'types.MethodType' and len(node.args) == 3:
+                yield node.lineno, 'makes a method of a class'
             elif (
                 function in ('len', 'numpy.array', 'numpy.asarray')
                 and node.args

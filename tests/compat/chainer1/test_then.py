@@ -29,3 +29,15 @@ def test_calls_and_losses_are_those_of_chainer_1(now):
         # Losses of 20 steps to float32's rounding; of a gradient there are sums, in which much cancels.
         tolerance = 1e-5 if name.isidentifier() else 1e-4
         np.testing.assert_allclose(numbers(value), numbers(then), tolerance, tolerance, err_msg=name)
+
+
+def test_parameters_are_written_and_read_as_the_arrays_that_they_were_up_to_1_4(tmp_path):
+    (tmp_path / 'script.py').write_text(
+        'from chainer import FunctionSet, functions as F\n'
+        'model = FunctionSet(l=F.Linear(2, 2))\n'
+        'for row in model.l.W:\n'
+        '    for i in range(2): row[i] = i\n'
+        "print([' '.join('%.1f' % x for x in row) for row in model.l.W], model.l.W.data.sum())\n"
+    )
+    result = python('-m', 'vgg_cifar', 'run', tmp_path / 'script.py')
+    assert result.stdout == "['0.0 1.0', '0.0 1.0'] 2.0\n", result.stderr

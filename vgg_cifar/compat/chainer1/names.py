@@ -89,6 +89,10 @@ def _checked_in_full(now: Callable, self: Any, in_types: Any) -> None:
         raise type_check.InvalidType('an expression', 'a number') from error
 
 
+# Up to Chainer 1.4 a link's parameters were arrays.
+chainer.Variable.__float__ = lambda self: float(self.array)
+chainer.Variable.__setitem__ = lambda self, index, value: self.array.__setitem__(index, value)
+
 chainer.FunctionSet = function_set.FunctionSet
 for _name in ('ON', 'OFF', 'AUTO', 'Flag'):
     setattr(chainer, _name, getattr(volatile, _name))

@@ -5,6 +5,7 @@ from typing import Any
 
 import chainer.training
 from chainer import iterators
+from chainer.dataset import convert
 from chainer.training import Extension, Trainer, extensions
 
 from vgg_cifar.compat.chainer1.adaption import instead_of, note
@@ -22,6 +23,12 @@ def _settable(now: property, name: str) -> property:
 for _iterator in (iterators.SerialIterator, iterators.MultithreadIterator):
     for _name in ('epoch', 'current_position', 'is_new_epoch'):
         setattr(_iterator, _name, _settable(getattr(_iterator, _name), _name))
+
+
+@instead_of(convert.concat_examples, 'base_callable')
+def _concat_examples(now: Callable, batch: Any, *args: Any, **kwargs: Any) -> Any:
+    """Take an array for a batch, as chainer/dataset/convert.py did up to Chainer 6."""
+    return now(list(batch) if isinstance(batch, chainer.get_array_types()) else batch, *args, **kwargs)
 
 
 @instead_of(extensions, 'snapshot')
