@@ -1,8 +1,7 @@
 """Names that Python, NumPy, SciPy, Pillow and matplotlib have dropped: for scripts, in `vgg-cifar run` alone.
 
 A name is made when it is asked for, so that what is not used costs nothing; what a library still has is its
-own. Gone for good, inside NumPy, for all but Python 2's scripts: float() and int() of an array with one
-element in brackets, and array.tostring(). Write array.item() and array.tobytes().
+own. What the arrays themselves have lost is in `arrays`.
 """
 
 import builtins
