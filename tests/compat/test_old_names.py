@@ -22,8 +22,6 @@ assert np.array([[1], [1, 2]]).dtype == object and np.fromstring(b'\\1\\2', np.u
 assert np.cast['f'](1).dtype == 'f' and np.bool8 is np.bool_ and np.Inf == np.inf
 assert np.rank(np.mat([1])) == 2
 assert str([np.float32(1)]) == '[1.0]' and np.random.random_integers(3, 3) == 3
-assert float(np.array([[1.5]])) == 1.5 and int(np.array([2])) == 2 and float('1') == 1 == int('1', 10)
-assert np.array([1, 2], np.uint8).tostring() == b'\\1\\2'
 try: np.array([[1], [1, 2]], float)
 except ValueError: pass
 else: assert False

@@ -1,4 +1,4 @@
-"""What arrays could once, for the sources of scripts: the classes of arrays themselves take no patch.
+"""What arrays could once, for sources of Python 2 and Chainer 1, and for --cpu: their classes take no patch.
 
 `float(x)` and `int(x)` of an array with one element in brackets, which NumPy 2.4 refuses; `x.tostring()`,
 which 2.3 dropped; and `x.get()` where NumPy stands in for CuPy.

@@ -1,7 +1,8 @@
 """Names that Python, NumPy, SciPy, Pillow and matplotlib have dropped: for scripts, in `vgg-cifar run` alone.
 
 A name is made when it is asked for, so that what is not used costs nothing; what a library still has is its
-own. What the arrays themselves have lost is in `arrays`.
+own. What the arrays themselves have lost is in `arrays`, for Python 2 and Chainer 1 only: in others write
+array.item() and array.tobytes().
 """
 
 import builtins

@@ -111,7 +111,8 @@ def run_file(path: str, name: str = '__main__') -> types.ModuleType:
     )
     # Pickle and multiprocessing look here for what the script defines, also after its last line.
     sys.modules[name] = sys.modules['__main__'] = main
-    exec(_Loader('__main__', path).get_code('__main__'), main.__dict__)
+    code = _code('__main__', path) or compile(Path(path).read_bytes(), path, 'exec', dont_inherit=True)
+    exec(code, main.__dict__)
     return main
 
 
@@ -125,27 +126,37 @@ def load_source(name: str, path: str) -> types.ModuleType:
     return module
 
 
+def _code(name: str, path: str) -> types.CodeType | None:
+    """Return the code of the module `name` in the program's dialect, None where that is Python's own."""
+    program.judge(path)
+    if program.python2:
+        from vgg_cifar.compat.python2 import meaning
+
+        # Python 3 beside Python 2; else its own error is the better one.
+        with contextlib.suppress(SyntaxError):
+            code = _Translator(name, path).get_code(name)
+            vars(sys.modules[name])['__builtins__'] = meaning.BUILTINS
+            return code
+    if program.chainer1 or program.way.cpu:
+        return arrays.compiled(Path(path).read_bytes(), path)
+    return None
+
+
 class _Loader(importlib.machinery.SourceFileLoader):
-    """Loads a source of the program's own, in its dialect."""
+    """Loads a module of the program's own."""
 
     def get_code(self, fullname: str) -> Any:
-        program.judge(self.path)
-        if program.python2:
-            from vgg_cifar.compat.python2 import meaning
+        return _code(fullname, self.path) or super().get_code(fullname)
 
-            # Python 3 beside Python 2; else its own error is the better one.
-            with contextlib.suppress(SyntaxError):
-                code = self._translated(fullname)
-                vars(sys.modules[fullname])['__builtins__'] = meaning.BUILTINS
-                return code
-        return arrays.compiled(self.get_data(self.path), self.path)
 
-    def _translated(self, name: str) -> Any:
-        """Have Python keep the translated code in a folder of the cache, until the source changes."""
+class _Translator(importlib.machinery.SourceFileLoader):
+    """Translates Python 2; Python keeps the code in a folder of the cache, until the source changes."""
+
+    def get_code(self, fullname: str) -> Any:
         before = sys.pycache_prefix, sys.dont_write_bytecode
         sys.pycache_prefix, sys.dont_write_bytecode = str(cache_folder() / 'python2'), False
         try:
-            return super().get_code(name)
+            return super().get_code(fullname)
         finally:
             sys.pycache_prefix, sys.dont_write_bytecode = before
 

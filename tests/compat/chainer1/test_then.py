@@ -31,9 +31,13 @@ def test_calls_and_losses_are_those_of_chainer_1(now):
         np.testing.assert_allclose(numbers(value), numbers(then), tolerance, tolerance, err_msg=name)
 
 
-def test_parameters_are_written_and_read_as_the_arrays_that_they_were_up_to_1_4(tmp_path):
+def test_arrays_can_what_they_could_in_python_3_too(tmp_path):
     (tmp_path / 'script.py').write_text(
+        'import numpy as np\n'
         'from chainer import FunctionSet, functions as F\n'
+        "assert float(np.array([[1.5]])) == 1.5 and int(np.array([2])) == 2 and int('1', 10) == 1\n"
+        "assert np.array([1, 2], np.uint8).tostring() == b'\\1\\2'\n"
+        '# Up to Chainer 1.4 parameters were arrays.\n'
         'model = FunctionSet(l=F.Linear(2, 2))\n'
         'for row in model.l.W:\n'
         '    for i in range(2): row[i] = i\n'
