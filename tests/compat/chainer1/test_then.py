@@ -45,3 +45,21 @@ def test_arrays_can_what_they_could_in_python_3_too(tmp_path):
     )
     result = python('-m', 'vgg_cifar', 'run', tmp_path / 'script.py')
     assert result.stdout == "['0.0 1.0', '0.0 1.0'] 2.0\n", result.stderr
+
+
+def test_modules_are_found_where_they_were(tmp_path):
+    (tmp_path / 'script.py').write_text(
+        'import chainer, pickle\n'
+        'import chainer.links.connection.n_step_lstm as n_step\n'
+        'from chainer.functions.activation import lstm\n'
+        'from chainer.functions.connection.n_step_gru import n_step_gru\n'
+        'from chainer.functions import caffe\n'
+        'from chainer.training.triggers.interval import IntervalTrigger\n'
+        'from chainer import flag, function_set\n'
+        'assert n_step.NStepLSTM is chainer.links.NStepLSTM and caffe.CaffeFunction and lstm.lstm\n'
+        'assert flag.Flag(True) is chainer.ON and flag.Flag("off") is chainer.OFF\n'
+        'assert function_set.FunctionSet is chainer.FunctionSet\n'
+        'assert pickle.loads(pickle.dumps(chainer.functions.relu)) is chainer.functions.relu\n'
+    )
+    result = python('-m', 'vgg_cifar', 'run', tmp_path / 'script.py')
+    assert result.returncode == 0, result.stderr

@@ -13,6 +13,7 @@ import numpy
 from chainer import function, function_node, optimizer_hooks
 from chainer.backends import cuda
 from chainer.functions.pooling import max_pooling_nd
+from chainer.training.triggers import interval_trigger
 from chainer.utils import type_check
 
 from vgg_cifar.compat import old_names
@@ -29,6 +30,7 @@ for _name, _module in list(sys.modules.items()):
         if _name.startswith(f'chainer.{_now}.rnn.'):
             sys.modules.setdefault(_name.replace('.rnn.', f'.{_then}.'), _module)
 sys.modules['chainer.functions.pooling.max_pooling_2d'] = max_pooling_nd
+sys.modules['chainer.training.triggers.interval'] = interval_trigger
 sys.modules['chainer.flag'] = chainer.flag = volatile
 sys.modules['chainer.function_set'] = chainer.function_set = function_set
 # It needs protobuf.
