@@ -76,6 +76,9 @@ def main():
     test_iter.is_new_epoch = False
     assert len(next(test_iter)) == 10
 
+    # Up to Chainer 6 a batch may be an array.
+    assert chainer.dataset.concat_examples(np.zeros((2, 3))).shape == (2, 3)
+
     path = os.path.join(args.out, 'model.npz')
     chainer.serializers.save_npz(path, model)
     chainer.serializers.load_npz(path, model)

@@ -34,6 +34,7 @@ PYTHON_2 = (
     'from itertools import izip',
     'import sys; reload(sys); sys.setdefaultencoding("utf8")',
     'if 1:\n\tx = 1\n        y = 1',
+    'from types import MethodType\nx = MethodType(f, a, A)',
 )
 PYTHON_3 = (
     'print("a")',
@@ -47,6 +48,7 @@ PYTHON_3 = (
     'def f():\n    x = ',
     'print "a"\nasync def f(): pass',
     'x = a[n // 2]',
+    'from types import MethodType\nx = MethodType(f, a)',
     'x = list(zip(a, b))[0]',
     'def f():\n    x = zip(a, b)\ndef g(x): return x[0]',
     'x = zip(a, b)\nx = list(x)\nx[0]',

@@ -80,7 +80,12 @@ def test_what_asks_for_a_gpu_runs_on_the_cpu_and_says_so_once(tmp_path, asks):
 
 
 @pytest.mark.parametrize(
-    'error', ["ImportError('', name='cupy')", "RuntimeError('CUDA environment is not set up')"]
+    'error',
+    [
+        "ImportError('', name='cupy')",
+        "RuntimeError('CUDA environment is not set up')",
+        "AttributeError('', obj=object())",
+    ],
 )
 def test_a_script_that_finds_no_gpu_is_told_of_cpu(tmp_path, error):
     (tmp_path / 'script.py').write_text(f'raise {error}')

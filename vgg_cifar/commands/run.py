@@ -86,7 +86,12 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _asks_for_gpu(error: BaseException) -> bool:
-    return getattr(error, 'name', '') == 'cupy' or str(error).startswith('CUDA environment is not')
+    # The last: in the place of CuPy, Chainer has a plain object.
+    return (
+        getattr(error, 'name', '') == 'cupy'
+        or str(error).startswith('CUDA environment is not')
+        or type(getattr(error, 'obj', None)) is object
+    )
 
 
 def _explain() -> None:

@@ -196,6 +196,8 @@ def _python2(source: Source, lazy: set[str]) -> Iterator[tuple[int, str]]:
             function = names.full(node.func) or getattr(node.func, 'id', '')
             if function == 'range' and any(map(_is_division, node.args)):
                 yield node.lineno, 'divides to a range'
+            elif function == 'types.MethodType' and len(node.args) == 3:
+                yield node.lineno, 'makes a method of a class'
             elif (
                 function in ('len', 'numpy.array', 'numpy.asarray')
                 and node.args
@@ -320,12 +322,14 @@ class _Names:
 
 # Chainer 1
 
-_LINKS = frozenset(
+LINKS_AMONG_FUNCTIONS = frozenset(
     (
         'BatchNormalization BinaryHierarchicalSoftmax Bilinear Convolution2D Deconvolution2D '
         'DilatedConvolution2D EmbedID Inception InceptionBN Linear NegativeSampling Parameter PReLU'
     ).split()
 )
+"""What chainer.functions had besides functions, up to Chainer 1.24: what 1.4 called parameterized ones."""
+
 _GONE = frozenset(
     (
         'FunctionSet Flag ON OFF AUTO flag function_set init_weight cuda.init functions.caffe '
@@ -353,7 +357,7 @@ def _chainer1(source: Source) -> Iterator[tuple[int, str]]:
         elif isinstance(node, ast.Attribute):
             full = names.full(node).removeprefix('chainer.')
             if (names.full(node).startswith('chainer.') and full in _GONE) or (
-                full.startswith('functions.') and full.removeprefix('functions.') in _LINKS
+                full.startswith('functions.') and full.removeprefix('functions.') in LINKS_AMONG_FUNCTIONS
             ):
                 yield node.lineno, f'chainer.{full}'
         elif isinstance(node, ast.Call):

@@ -1,8 +1,8 @@
 """Names that Python, NumPy, SciPy, Pillow and matplotlib have dropped: for scripts, in `vgg-cifar run` alone.
 
 A name is made when it is asked for, so that what is not used costs nothing; what a library still has is its
-own. Gone for good, inside NumPy, for all but Python 2's scripts: float() and int() of an array with one
-element in brackets, and array.tostring(). Write array.item() and array.tobytes().
+own. What the arrays themselves have lost is in `arrays`, for Python 2 and Chainer 1 only: in others write
+array.item() and array.tobytes().
 """
 
 import builtins
@@ -233,9 +233,9 @@ _REPAIRS: dict[str, Callable[[types.ModuleType], None]] = {
 
 
 MODULES: dict[str, Callable[[], types.ModuleType]] = {
-    'xml.etree.cElementTree': lambda: _copy('xml.etree.ElementTree'),
+    'xml.etree.cElementTree': lambda: copy_of('xml.etree.ElementTree'),
     'scipy.misc': lambda: types.ModuleType('scipy.misc'),
-    'sklearn.cross_validation': lambda: _copy('sklearn.model_selection'),
+    'sklearn.cross_validation': lambda: copy_of('sklearn.model_selection'),
 }
 """Modules that are gone, or not installed, and how they are made."""
 
@@ -255,7 +255,8 @@ class _Modules:
         """Do nothing: it is made."""
 
 
-def _copy(name: str) -> types.ModuleType:
+def copy_of(name: str) -> types.ModuleType:
+    """Return a module that holds what another one does."""
     module = types.ModuleType(name)
     vars(module).update({k: v for k, v in vars(importlib.import_module(name)).items() if k[:2] != '__'})
     return module

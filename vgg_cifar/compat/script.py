@@ -5,6 +5,7 @@ sys.path. Nothing else is translated, neither site-packages nor vgg_cifar itself
 """
 
 import builtins
+import contextlib
 import importlib.machinery
 import importlib.util
 import io
@@ -12,11 +13,13 @@ import itertools
 import os
 import sys
 import types
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from vgg_cifar.compat import chainer1, chainer7, dialect, old_names, without_gpu
+from vgg_cifar.cache import cache_folder
+from vgg_cifar.compat import arrays, chainer1, chainer7, dialect, old_names, without_gpu
 
 PACKAGES = [Path(__file__).resolve().parents[2] / name for name in ('vgg_cifar', 'augment')]
 
@@ -79,7 +82,7 @@ class Program:
         return [
             *self.signs,
             *(f'{name}: gone, given again' for name in old_names.given),
-            *map(str, getattr(chainer1, 'used', list)()),
+            *chainer1.used(),
         ]
 
 
@@ -101,7 +104,6 @@ def prepare(way: Way) -> None:
 
 def run_file(path: str, name: str = '__main__') -> types.ModuleType:
     """Run a file as Python runs a script, and return what it leaves in the module `name`."""
-    program.judge(path)
     main = types.ModuleType(name)
     loader = importlib.machinery.SourceFileLoader('__main__', path)
     main.__dict__.update(
@@ -109,8 +111,7 @@ def run_file(path: str, name: str = '__main__') -> types.ModuleType:
     )
     # Pickle and multiprocessing look here for what the script defines, also after its last line.
     sys.modules[name] = sys.modules['__main__'] = main
-    with io.open_code(path) as file:
-        code = _compile(file.read(), path, main)
+    code = _code('__main__', path) or compile(Path(path).read_bytes(), path, 'exec', dont_inherit=True)
     exec(code, main.__dict__)
     return main
 
@@ -125,32 +126,49 @@ def load_source(name: str, path: str) -> types.ModuleType:
     return module
 
 
-def _compile(source: bytes, path: str, module: types.ModuleType) -> types.CodeType:
+def _code(name: str, path: str) -> types.CodeType | None:
+    """Return the code of the module `name` in the program's dialect, None where that is Python's own."""
+    program.judge(path)
     if program.python2:
-        from vgg_cifar.compat.python2 import meaning, translation
+        from vgg_cifar.compat.python2 import meaning
 
-        try:
-            code = translation.compiled(source, path)
-        except SyntaxError:
-            # Python 3 beside Python 2; else its own error is the better one.
-            pass
-        else:
-            module.__dict__['__builtins__'] = meaning.BUILTINS
+        # Python 3 beside Python 2; else its own error is the better one.
+        with contextlib.suppress(SyntaxError):
+            code = _Translator(name, path).get_code(name)
+            vars(sys.modules[name])['__builtins__'] = meaning.BUILTINS
             return code
-    if program.way.cpu:
-        return without_gpu.compiled(source, path)
-    return compile(source, path, 'exec', dont_inherit=True)
+    if program.chainer1 or program.way.cpu:
+        return arrays.compiled(Path(path).read_bytes(), path)
+    return None
 
 
 class _Loader(importlib.machinery.SourceFileLoader):
     """Loads a module of the program's own."""
 
     def get_code(self, fullname: str) -> Any:
-        program.judge(self.path)
-        if not (program.python2 or program.way.cpu):
+        return _code(fullname, self.path) or super().get_code(fullname)
+
+
+class _Translator(importlib.machinery.SourceFileLoader):
+    """Translates Python 2; Python keeps the code in a folder of the cache, until the source changes."""
+
+    def get_code(self, fullname: str) -> Any:
+        before = sys.pycache_prefix, sys.dont_write_bytecode
+        sys.pycache_prefix, sys.dont_write_bytecode = str(cache_folder() / 'python2'), False
+        try:
             return super().get_code(fullname)
-        # No .pyc: Python would take it for its own.
-        return _compile(self.get_data(self.path), self.path, sys.modules[fullname])
+        finally:
+            sys.pycache_prefix, sys.dont_write_bytecode = before
+
+    def source_to_code(self, data: Any, path: Any, **options: Any) -> types.CodeType:  # type: ignore[override]
+        from vgg_cifar.compat.python2 import translation
+
+        return translation.translated(data, path)
+
+    def path_stats(self, path: str) -> dict[str, int]:
+        # The content of the source and the translator's; not times, which one second may hold two of.
+        source, translator = self.get_data(path), self.get_data(f'{_PYTHON2}translation.py')
+        return {'mtime': zlib.crc32(source, zlib.crc32(translator)), 'size': len(source)}
 
 
 class _Finder:
@@ -273,4 +291,5 @@ def _without_ours(traceback: types.TracebackType | None) -> types.TracebackType 
     return frames[0] if frames else None
 
 
-_OURS = (__file__, str(Path(__file__).with_name('python2')) + os.sep)
+_PYTHON2 = str(Path(__file__).with_name('python2')) + os.sep
+_OURS = (__file__, arrays.__file__, _PYTHON2)

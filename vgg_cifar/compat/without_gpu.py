@@ -1,11 +1,9 @@
 """Runs on the CPU what asks Chainer or CuPy for a GPU: `vgg-cifar run --cpu`.
 
-NumPy stands in for CuPy, a device that does nothing for the GPU, and `array.get()` copies. CUDA kernels that
+NumPy stands in for CuPy, and a device that does nothing for the GPU. CUDA kernels that
 a script brings itself have no counterpart on a CPU.
 """
 
-import ast
-import builtins
 import functools
 import multiprocessing
 import sys
@@ -32,29 +30,6 @@ def pretend() -> None:
     sys.modules['cupy'] = cupy
     when_loaded('chainer.backends.cuda', lambda cuda: _replace_cuda(cuda, cupy, say))
     when_loaded('chainer.backend', _replace_devices)
-
-
-def compiled(source: bytes, path: str) -> types.CodeType:
-    """Return a source's code, in which `x.get()` copies an array, as CuPy's arrays are copied from a GPU."""
-    setattr(builtins, _GET, _get)
-    return compile(_Get().visit(ast.parse(source, path)), path, 'exec', dont_inherit=True)
-
-
-_GET = 'cupy.ndarray.get'
-"""A name that no source can spell."""
-
-
-def _get(value: Any) -> Any:
-    return value.copy() if hasattr(value, 'itemsize') else value.get()
-
-
-class _Get(ast.NodeTransformer):
-    def visit_Call(self, node: ast.Call) -> ast.Call:
-        self.generic_visit(node)
-        method = node.func
-        if isinstance(method, ast.Attribute) and method.attr == 'get' and not (node.args or node.keywords):
-            node.func, node.args = ast.copy_location(ast.Name(_GET, ast.Load()), method), [method.value]
-        return node
 
 
 class _Device:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import record_snippets
+from processes import python
 
 from vgg_cifar.compat.python2 import meaning, translation
 
@@ -34,20 +35,22 @@ def test_it_prints_what_python_2_printed(number):
     assert out.getvalue().replace(' \n', '\n') == PRINTED[number], SNIPPETS[number].decode()
 
 
-def test_what_was_translated_is_kept_and_replaced_when_the_source_changes(tmp_path, monkeypatch):
-    first = translation.compiled(b'print 1', 'a.py')
-    monkeypatch.setattr(translation, 'parse', None)
-    assert translation.compiled(b'print 1', 'a.py') == first
-    monkeypatch.undo()
-    monkeypatch.setenv('VGG_CIFAR_CACHE', str(tmp_path / 'cache'))
-    assert translation.compiled(b'print 2', 'a.py') != first
-    assert len(list((tmp_path / 'cache' / 'python2').iterdir())) == 1
+def test_what_was_translated_is_kept_until_the_source_changes(tmp_path):
+    script, cache = tmp_path / 'a.py', tmp_path / 'cache'
 
+    def printed(source, cache=cache):
+        script.write_text(source)
+        result = python('-m', 'vgg_cifar', 'run', script, environment={'VGG_CIFAR_CACHE': str(cache)})
+        return result.stdout, [(path.name, path.stat().st_mtime_ns) for path in cache.rglob('*.pyc')]
 
-def test_where_nothing_can_be_kept_it_is_translated_all_the_same(tmp_path, monkeypatch):
+    first = printed('print 1')
+    assert first[0] == '1\n'
+    assert printed('print 1') == first
+    # In the same second, of the same size.
+    assert printed('print 2')[0] == '2\n'
     (tmp_path / 'file').touch()
-    monkeypatch.setenv('VGG_CIFAR_CACHE', str(tmp_path / 'file'))
-    assert translation.compiled(b'print 1', 'a.py').co_filename == 'a.py'
+    assert printed('print 3', tmp_path / 'file') == ('3\n', [])
+    assert {path.name for path in tmp_path.iterdir()} == {'a.py', 'cache', 'file'}
 
 
 def test_lines_are_those_of_the_source():
@@ -56,7 +59,6 @@ def test_lines_are_those_of_the_source():
     assert tree.body[0].body[-1].lineno == 7
 
 
-def test_what_is_no_python_2_is_a_syntax_error_on_its_line():
-    with pytest.raises(SyntaxError) as found:
+def test_what_is_no_python_2_is_a_syntax_error():
+    with pytest.raises(SyntaxError):
         translation.parse(b'print 1\nx = (\ndef\n', 'a.py')
-    assert (found.value.lineno, found.value.text) == (3, 'def')

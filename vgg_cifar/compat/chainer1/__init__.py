@@ -4,27 +4,22 @@ Two layers. `accept` has Chainer take what 7 refuses, in any script; no script t
 `restore_meanings` has what 7 takes and understands otherwise mean what it meant; it is for a program that is
 known to be Chainer 1. Where versions within 1.x differ, 1.24, the last, is given.
 
-Nothing here imports Chainer before the script does.
+Nothing here imports Chainer before the script does; then the modules adapt it when they are imported.
 """
 
+import importlib
 import types
 
 from vgg_cifar.compat import chainer7
-from vgg_cifar.compat.chainer1.adaption import Adaption, used
+from vgg_cifar.compat.chainer1.adaption import used
 
-__all__ = ['Adaption', 'accept', 'restore_meanings', 'used']
+__all__ = ['accept', 'restore_meanings', 'used']
 
 
 def accept() -> None:
     """Have Chainer take what it refuses since Chainer 2; changes nothing for scripts that already work."""
-
-    def install(chainer: types.ModuleType) -> None:
-        from vgg_cifar.compat.chainer1 import arguments, names, training, volatile
-
-        for adaptions in (arguments, names, training, volatile):
-            adaptions.accept()
-
-    chainer7.when_loaded('chainer', install)
+    for name in ('arguments', 'volatile', 'names', 'training'):
+        _adapt(name)
 
 
 def restore_meanings() -> None:
@@ -32,10 +27,11 @@ def restore_meanings() -> None:
 
     `accept` comes first.
     """
+    _adapt('meanings')
 
-    def install(chainer: types.ModuleType) -> None:
-        from vgg_cifar.compat.chainer1 import meanings
 
-        meanings.restore()
+def _adapt(name: str) -> None:
+    def load(chainer: types.ModuleType) -> None:
+        importlib.import_module(f'{__name__}.{name}')
 
-    chainer7.when_loaded('chainer', install)
+    chainer7.when_loaded('chainer', load)

@@ -6,144 +6,150 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from typing import Any, NamedTuple
+from typing import Any
 
 Values = dict[str, Any]
 
+_used: dict[str, None] = {}
 
-class Adaption(NamedTuple):
-    """One call that Chainer 7 refuses or understands otherwise.
+
+def note(call: str, file: str, until: str, answer: str) -> None:
+    """Record that the script has used what Chainer 7 refuses or understands otherwise.
 
     `call` is how a script writes it, `file` the file of Chainer that took it, `until` the last version that
     did, `answer` what is done today.
     """
-
-    call: str
-    file: str
-    until: str
-    answer: str
-
-    def note(self) -> None:
-        """Record that the script has used this."""
-        _used.setdefault(self)
-
-    def __str__(self) -> str:
-        return f'{self.call}: {self.answer} ({self.file}, until Chainer {self.until})'
+    _used.setdefault(f'{call}: {answer} ({file}, until Chainer {until})')
 
 
-_used: dict[Adaption, None] = {}
-
-
-def used() -> list[Adaption]:
-    """Return the adaptions that the script has used so far, in the order of first use."""
+def used() -> list[str]:
+    """Return in lines what the script has used so far, in the order of first use."""
     return list(_used)
 
 
-class Meaning:
-    """Whether the script's calls mean what they meant in Chainer 1, also where Chainer 7 would take them."""
-
-    of_then = False
+meanings_of_then = False
+"""Whether the script's calls mean what they meant in Chainer 1, also where Chainer 7 would take them."""
 
 
-def by_script(depth: int = 2) -> bool:
+def by_script() -> bool:
     """Whether a call that may mean two things is to mean what it did in Chainer 1.
 
-    `depth` leads from here to the caller's frame: what Chainer itself calls means what it means today.
+    What Chainer itself calls means what it means today.
     """
-    return Meaning.of_then and not sys._getframe(depth).f_globals.get('__name__', '').startswith('chainer.')
+    if not meanings_of_then:
+        return False
+    frame: Any = sys._getframe(1)
+    while frame.f_globals.get('__package__') == __package__:
+        frame = frame.f_back
+    return not frame.f_globals.get('__name__', '').startswith('chainer.')
+
+
+def _put(owner: Any, name: str, call: Callable) -> None:
+    if inspect.ismodule(owner):
+        # Where pickle finds it again.
+        call.__module__ = owner.__name__
+    setattr(owner, name, call)
+
+
+def instead_of(owner: Any, name: str) -> Callable:
+    """Have the decorated function take the place of `owner.name`, which is its first argument."""
+
+    def replace(then: Callable) -> Callable:
+        now = getattr(owner, name)
+
+        @functools.wraps(now)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            return then(now, *args, **kwargs)
+
+        _put(owner, name, call)
+        return then
+
+    return replace
 
 
 MODES = frozenset(('train', 'test', 'use_cudnn', 'deterministic', 'volatile'))
 """Arguments for what is a configuration since Chainer 2."""
 
-_DROPPED = MODES | {'wscale', 'bias', 'filename', 'trigger', 'invoke_before_training', 'pooling_class'}
+_DROPPED = MODES | {'wscale', 'bias'}
 
 
 def configured(modes: Mapping[str, Any]) -> ExitStack:
     """Return a context in which Chainer's configuration says what these arguments of Chainer 1 said."""
     import chainer
 
-    stack = ExitStack()
+    settings: dict[str, Any] = {}
     if 'train' in modes:
-        stack.enter_context(chainer.using_config('train', bool(modes['train'])))
+        settings['train'] = bool(modes['train'])
     if modes.get('test') is not None:
-        stack.enter_context(chainer.using_config('train', not modes['test']))
+        settings['train'] = not modes['test']
     if not modes.get('use_cudnn', True):
-        stack.enter_context(chainer.using_config('use_cudnn', 'never'))
+        settings['use_cudnn'] = 'never'
     if modes.get('deterministic', False):
-        stack.enter_context(chainer.using_config('cudnn_deterministic', True))
+        settings['cudnn_deterministic'] = True
     if str(modes.get('volatile', 'off')).lower() in ('on', 'true'):
-        stack.enter_context(chainer.no_backprop_mode())
+        settings['enable_backprop'] = False
+    stack = ExitStack()
+    for name, value in settings.items():
+        stack.enter_context(chainer.using_config(name, value))
     return stack
 
 
-def file_of(now: Callable) -> str:
+def _file_of(function: Callable) -> str:
     """Return the file of Chainer that defines this, as 'chainer/functions/...'."""
-    path = inspect.unwrap(now).__code__.co_filename.replace(os.sep, '/')
+    path = inspect.unwrap(function).__code__.co_filename.replace(os.sep, '/')
     return 'chainer/' + path.rpartition('/chainer/')[2]
 
 
-_NONE = object()
-
-
-def _parameters(function: Callable) -> tuple[int, dict[str, Any]]:
-    """Return how many arguments go by position, and the default of each; inspect is 20 times slower."""
-    code = function.__code__
-    names = code.co_varnames[: code.co_argcount]
-    defaults = function.__defaults__ or ()
-    by_name = dict.fromkeys(code.co_varnames[: code.co_argcount + code.co_kwonlyargcount], _NONE)
-    by_name.update(zip(names[len(names) - len(defaults) :], defaults, strict=True))
-    return len(names), {**by_name, **(function.__kwdefaults__ or {})}
-
-
 def read_as_then(
-    now: Callable,
-    then: str,
+    owner: Any,
     name: str,
+    then: str,
     convert: Callable[[Values], None] | None = None,
     only_refused: bool = False,
-) -> Callable:
-    """Return `now`, which also takes the arguments that it took in Chainer 1.24, by position and by name.
+) -> None:
+    """Have `owner.name` also take the arguments that it took in Chainer 1.24, by position and by name.
 
     `then` are its parameters in Chainer 1.24. A call is read by them if Chainer 7 would refuse it, and,
     unless `only_refused`, whenever a script that is known to be Chainer 1 calls; it is also given the
     defaults of `then` that are others today. `convert` turns the values of then, by name, into those of
     now; what it leaves of MODES becomes a configuration.
     """
-    import chainer
+    now = getattr(owner, name)
 
-    room, today = _parameters(now)
-    _, formal = _parameters(eval(f'lambda {then}: None', {'F': chainer.functions}))
-    order = list(formal)
-    dropped = _DROPPED & formal.keys() - today.keys()
-    others = {
-        key: default
-        for key, default in formal.items()
-        if key not in dropped and default is not _NONE and default != today.get(key, _NONE)
-    }
-    noted: dict[tuple[str, ...], Adaption] = {}
+    @functools.cache
+    def signatures() -> tuple:
+        # Only for what is called: all of them together would take a while at the start.
+        import chainer
+
+        today = inspect.signature(now).parameters
+        formal = inspect.signature(eval(f'lambda {then}: None', {'F': chainer.functions})).parameters
+        room = sum(each.kind is each.POSITIONAL_OR_KEYWORD for each in today.values())
+        dropped = _DROPPED & formal.keys() - today.keys()
+        others = {
+            key: each.default
+            for key, each in formal.items()
+            if not (key in dropped or each.default is each.empty)
+            and (key not in today or today[key].default != each.default)
+        }
+        return room, formal, dropped, others
 
     @functools.wraps(now)
     def call(*args: Any, **kwargs: Any) -> Any:
+        room, formal, dropped, others = signatures()
         refused = len(args) > room or not dropped.isdisjoint(kwargs)
         if not refused and (only_refused or not by_script()):
             return now(*args, **kwargs)
-        values = dict(zip(order, args, strict=False))
-        if len(args) > len(order) or not values.keys().isdisjoint(kwargs):
+        values = dict(zip(formal, args, strict=False))
+        if len(args) > len(formal) or not values.keys().isdisjoint(kwargs):
             return now(*args, **kwargs)  # It was refused in Chainer 1 as well.
         values = {**others, **values, **kwargs}
-        found = tuple(key for key in order if key in dropped and key in values)
+        found = [key for key in formal if key in dropped and key in values]
         if found:
-            if found not in noted:
-                arguments = ', '.join(found)
-                noted[found] = Adaption(f'{name}({arguments})', file_of(now), '1.24', 'read as in Chainer 1')
-            noted[found].note()
+            called = now.__qualname__.removesuffix('.__init__')
+            note(f'{called}({", ".join(found)})', _file_of(now), '1.24', 'read as in Chainer 1')
         if convert is not None:
             convert(values)
-        modes = {key: values.pop(key) for key in found if key in MODES and key in values}
-        if not modes:
-            return now(**values)
-        with configured(modes):
+        with configured({key: values.pop(key) for key in found if key in MODES and key in values}):
             return now(**values)
 
-    return call
+    _put(owner, name, call)

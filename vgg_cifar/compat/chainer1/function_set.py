@@ -6,9 +6,20 @@ from typing import Any
 import chainer
 from chainer import backend
 
-from vgg_cifar.compat.chainer1.adaption import Adaption
+from vgg_cifar.compat.chainer1.adaption import note
 
-_ADAPTION = Adaption('FunctionSet', 'chainer/function_set.py', '1.24', 'a Chain to add links to')
+
+def _arrays(name: str) -> property:
+    """Return the property that holds these arrays of all parameters."""
+
+    def fget(self: Any) -> tuple[Any, ...]:
+        return tuple(getattr(parameter, name) for parameter in self.params())
+
+    def fset(self: Any, arrays: Iterable[Any]) -> None:
+        for parameter, array in zip(self.params(), arrays, strict=True):
+            setattr(parameter, name, array)
+
+    return property(fget, fset)
 
 
 class FunctionSet(chainer.Chain):
@@ -19,7 +30,7 @@ class FunctionSet(chainer.Chain):
 
     def __init__(self, **links: chainer.Link) -> None:
         super().__init__()
-        _ADAPTION.note()
+        note('FunctionSet', 'chainer/function_set.py', '1.24', 'a Chain to add links to')
         for name, link in links.items():
             setattr(self, name, link)
 
@@ -44,22 +55,5 @@ class FunctionSet(chainer.Chain):
         for mine, other in zip(self.parameters, params, strict=False):
             backend.copyto(mine, other)
 
-    @property
-    def parameters(self) -> tuple[Any, ...]:
-        """The parameters' arrays."""
-        return tuple(parameter.array for parameter in self.params())
-
-    @parameters.setter
-    def parameters(self, arrays: Iterable[Any]) -> None:
-        for parameter, array in zip(self.params(), arrays, strict=True):
-            parameter.array = array
-
-    @property
-    def gradients(self) -> tuple[Any, ...]:
-        """The gradients' arrays."""
-        return tuple(parameter.grad for parameter in self.params())
-
-    @gradients.setter
-    def gradients(self, arrays: Iterable[Any]) -> None:
-        for parameter, array in zip(self.params(), arrays, strict=True):
-            parameter.grad = array
+    parameters = _arrays('array')
+    gradients = _arrays('grad')

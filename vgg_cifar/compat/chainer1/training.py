@@ -1,84 +1,68 @@
-"""What the trainer and its extensions took in Chainer 1.11 to 1.24."""
+"""What the trainer, its extensions, iterators and converters took in Chainer 1.11 to 1.24."""
 
-import functools
 from collections.abc import Callable
 from typing import Any
 
 import chainer.training
 from chainer import iterators
+from chainer.dataset import convert
 from chainer.training import Extension, Trainer, extensions
 
-from vgg_cifar.compat.chainer1.adaption import Adaption
-
-_BEFORE = Adaption(
-    'invoke_before_training', 'chainer/training/trainer.py', '1.24', "called where today's initialize is"
-)
-_TRIGGER = Adaption(
-    'snapshot(trigger)', 'chainer/training/extensions/_snapshot.py', '1.24', "set as the extension's trigger"
-)
-_RESET = Adaption(
-    'iterator.epoch = 0', 'chainer/iterators/serial_iterator.py', '5', "set in the iterator's state"
-)
-
-
-def accept() -> None:
-    """Have them take it."""
-    for name in ('snapshot', 'snapshot_object'):
-        setattr(extensions, name, _with_trigger(getattr(extensions, name)))
-    Trainer.extend = _before_training(Trainer.extend)
-    chainer.training.make_extension = _make_extension(chainer.training.make_extension)
-    for iterator in (iterators.SerialIterator, iterators.MultithreadIterator):
-        for name in ('epoch', 'current_position', 'is_new_epoch'):
-            setattr(iterator, name, _settable(getattr(iterator, name), name))
+from vgg_cifar.compat.chainer1.adaption import instead_of, note
 
 
 def _settable(now: property, name: str) -> property:
     def fset(self: Any, value: Any) -> None:
-        _RESET.note()
+        file = 'chainer/iterators/serial_iterator.py'
+        note(f'iterator.{name} = ...', file, '5', "set in the iterator's state")
         self._state = self._state._replace(**{name: value})
 
     return property(now.fget, fset, doc=now.__doc__)
 
 
-def _with_trigger(now: Callable) -> Callable:
-    @functools.wraps(now)
-    def call(*args: Any, trigger: Any = None, **kwargs: Any) -> Any:
-        extension = now(*args, **kwargs)
-        if trigger is not None:
-            _TRIGGER.note()
-            extension.trigger = trigger
-        return extension
-
-    return call
+for _iterator in (iterators.SerialIterator, iterators.MultithreadIterator):
+    for _name in ('epoch', 'current_position', 'is_new_epoch'):
+        setattr(_iterator, _name, _settable(getattr(_iterator, _name), _name))
 
 
-def _before_training(now: Callable) -> Callable:
-    @functools.wraps(now)
-    def extend(self: Any, extension: Any, *args: Any, **kwargs: Any) -> None:
-        # In Chainer 1 the fifth; today's fifth is by name only.
-        given = dict(zip(('name', 'trigger', 'priority', 'invoke_before_training'), args, strict=False))
-        before = kwargs.pop('invoke_before_training', given.pop('invoke_before_training', None))
-        if before is None:
-            before = getattr(extension, 'invoke_before_training', False)
-        if before:
-            _BEFORE.note()
-            # Those of Chainer's own that need it have theirs.
-            if getattr(type(extension), 'initialize', Extension.initialize) is Extension.initialize:
-                extension.initialize = extension
-        now(self, extension, **given, **kwargs)
-
-    return extend
+@instead_of(convert.concat_examples, 'base_callable')
+def _concat_examples(now: Callable, batch: Any, *args: Any, **kwargs: Any) -> Any:
+    """Take an array for a batch, as chainer/dataset/convert.py did up to Chainer 6."""
+    return now(list(batch) if isinstance(batch, chainer.get_array_types()) else batch, *args, **kwargs)
 
 
-def _make_extension(now: Callable) -> Callable:
-    @functools.wraps(now)
-    def make_extension(*args: Any, invoke_before_training: bool = False, **kwargs: Any) -> Callable:
-        decorate = now(*args, **kwargs)
+@instead_of(extensions, 'snapshot')
+@instead_of(extensions, 'snapshot_object')
+def _snapshot(now: Callable, *args: Any, trigger: Any = None, **kwargs: Any) -> Any:
+    extension = now(*args, **kwargs)
+    if trigger is not None:
+        file = 'chainer/training/extensions/_snapshot.py'
+        note('snapshot(trigger)', file, '1.24', "set as the extension's trigger")
+        extension.trigger = trigger
+    return extension
 
-        def decorator(extension: Any) -> Any:
-            decorate(extension).invoke_before_training = invoke_before_training
-            return extension
 
-        return decorator
+@instead_of(Trainer, 'extend')
+def _extend(
+    now: Callable, self: Any, extension: Any, *args: Any, invoke_before_training: Any = None, **kwargs: Any
+) -> None:
+    if invoke_before_training is None:
+        invoke_before_training = getattr(extension, 'invoke_before_training', False)
+    # Those of Chainer's own that need it have theirs.
+    initialize = getattr(type(extension), 'initialize', Extension.initialize)
+    if invoke_before_training and initialize is Extension.initialize:
+        file = 'chainer/training/trainer.py'
+        note('invoke_before_training', file, '1.24', "called where today's initialize is")
+        extension.initialize = extension
+    now(self, extension, *args, **kwargs)
 
-    return make_extension
+
+@instead_of(chainer.training, 'make_extension')
+def _make_extension(
+    now: Callable, *args: Any, invoke_before_training: bool = False, **kwargs: Any
+) -> Callable:
+    def decorate(extension: Any) -> Any:
+        extension.invoke_before_training = invoke_before_training
+        return now(*args, **kwargs)(extension)
+
+    return decorate

@@ -1,6 +1,7 @@
 """What Python 2's operators, attributes and built-in functions did, for code that `translation` has made."""
 
 import builtins
+import contextlib
 import decimal
 import functools
 import importlib
@@ -13,19 +14,9 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from vgg_cifar.compat.python2 import modules, translation
-from vgg_cifar.compat.python2.strings import (
-    Bytes,
-    basestring,
-    binary,
-    chr,
-    decode,
-    encode,
-    open,
-    ord,
-    text,
-    unicode,
-)
+from vgg_cifar.compat import arrays
+from vgg_cifar.compat.python2 import modules, strings, translation
+from vgg_cifar.compat.python2.strings import Bytes, text
 
 _PLAIN = frozenset({type(None), bool, int, float, str, bytes, list, tuple, dict, set, type})
 """Types whose objects have an order to each other in Python 2."""
@@ -46,19 +37,7 @@ def divide(a: Any, b: Any) -> Any:
 
 
 def divide_in_place(a: Any, b: Any) -> Any:
-    if _integral(a) and _integral(b):
-        a //= b
-    else:
-        a /= b
-    return a
-
-
-def divide_attribute(of: Any, name: str, by: Any) -> None:
-    setattr(of, name, divide_in_place(getattr(of, name), by))
-
-
-def divide_item(of: Any, index: Any, by: Any) -> None:
-    of[index] = divide_in_place(of[index], by)
+    return (operator.ifloordiv if _integral(a) and _integral(b) else operator.itruediv)(a, b)
 
 
 def compare(a: Any, b: Any) -> int:
@@ -66,15 +45,11 @@ def compare(a: Any, b: Any) -> int:
     try:
         return int((a > b) - (a < b))
     except TypeError:
-        if type(a) not in _PLAIN or type(b) not in _PLAIN:
+        if not {type(a), type(b)} <= _PLAIN:
             raise
     if type(a) is type(b) and isinstance(a, list | tuple):
-        unequal = ((x, y) for x, y in zip(a, b, strict=False) if x != y)
-        for x, y in unequal:
-            return compare(x, y)
-        return compare(len(a), len(b))
-    if type(a) is type(b) is dict:
-        return compare(len(a), len(b)) or compare(*(sorted(d.items(), key=_order) for d in (a, b)))
+        unequal = [(x, y) for x, y in zip(a, b, strict=False) if x != y]
+        return compare(*unequal[0]) if unequal else compare(len(a), len(b))
     return compare(_rank(a), _rank(b))
 
 
@@ -84,47 +59,15 @@ def _rank(value: Any) -> tuple[int, str]:
     return (1, '') if isinstance(value, int | float) else (2, type(value).__name__)
 
 
-_order = functools.cmp_to_key(compare)
-
-
-class _Ordered:
-    """An operand of `<`, `<=`, `>` or `>=` that has an order to everything."""
-
-    __array_ufunc__ = None
-    __slots__ = ('value',)
-
-    def __init__(self, value: Any) -> None:
-        self.value = value
-
-
-def _in_order(name: str) -> Callable:
+def ordered(name: str, a: Any, b: Any) -> Any:
+    """Compare as `<`, `<=`, `>` and `>=` did, whose names these are in operator."""
     by = getattr(operator, name)
-
-    def method(self: _Ordered, other: Any) -> Any:
-        if isinstance(other, _Ordered):
-            other = other.value
-        try:
-            return by(self.value, other)
-        except TypeError:
-            if type(other) not in _PLAIN:
-                raise
-            return by(compare(self.value, other), 0)
-
-    return method
-
-
-for _name in ('__lt__', '__le__', '__gt__', '__ge__'):
-    setattr(_Ordered, _name, _in_order(_name))
-
-
-def ordered(value: Any) -> Any:
-    """Give an operand of a comparison Python 2's order, unless it is of a class with an order of its own."""
-    return _Ordered(value) if type(value) in _PLAIN else value
-
-
-def number(kind: Callable, value: Any) -> Any:
-    """Make a number, of an array with one element in brackets too, as NumPy did."""
-    return kind(value.item() if getattr(value, 'size', 0) == 1 and hasattr(value, 'item') else value)
+    try:
+        return by(a, b)
+    except TypeError:
+        if not {type(a), type(b)} <= _PLAIN:
+            raise
+        return by(compare(a, b), 0)
 
 
 def raised(kind: type[BaseException], value: Any) -> BaseException:
@@ -134,20 +77,19 @@ def raised(kind: type[BaseException], value: Any) -> BaseException:
 # Attributes
 
 
-def _view(name: str) -> Callable:
-    return lambda of: lambda: iter(getattr(of, name)())
-
-
 def _sort(values: list) -> Callable:
-    def sort(cmp: Any = None, key: Any = None, reverse: bool = False) -> None:
-        values[:] = sorted(values, cmp, key, reverse)
+    def sort(*args: Any, **options: Any) -> None:
+        values[:] = sorted(values, *args, **options)
 
     return sort
 
 
 _GONE: dict[str, Callable[[Any], Any]] = {
-    **{f'iter{kind}': _view(kind) for kind in ('keys', 'values', 'items')},
     **{f'view{kind}': operator.attrgetter(kind) for kind in ('keys', 'values', 'items')},
+    **{
+        f'iter{kind}': lambda of, kind=kind: lambda: iter(getattr(of, kind)())  # type: ignore[misc]
+        for kind in ('keys', 'values', 'items')
+    },
     **{
         f'func_{kind}': operator.attrgetter(f'__{kind}__')
         for kind in 'name code defaults globals doc dict'.split()
@@ -156,19 +98,17 @@ _GONE: dict[str, Callable[[Any], Any]] = {
     'im_self': operator.attrgetter('__self__'),
     'im_class': lambda method: type(method.__self__),
     'has_key': operator.attrgetter('__contains__'),
-    # CuPy's, where NumPy stands in for it.
-    'get': lambda of: of.copy if hasattr(of, 'itemsize') else of.get,
     'next': operator.attrgetter('__next__'),
     'xreadlines': operator.attrgetter('__iter__'),
     'message': lambda error: error.args[0] if len(error.args) == 1 else '',
-    'decode': lambda value: functools.partial(decode, value),
+    'decode': lambda value: functools.partial(strings.decode, value),
 }
 
 
 def attribute(of: Any, name: str) -> Any:
     """Return an attribute, also where Python 3 or a library has dropped it, with what it meant."""
     if name == 'encode' and isinstance(of, str):
-        return functools.partial(encode, of)
+        return functools.partial(strings.encode, of)
     if name == 'sort' and isinstance(of, list):
         return _sort(of)
     if name == 'tostring' and hasattr(of, 'tobytes'):
@@ -178,11 +118,7 @@ def attribute(of: Any, name: str) -> Any:
     except AttributeError:
         if name not in _GONE:
             raise
-        try:
-            return _GONE[name](of)
-        except AttributeError:
-            pass
-        raise
+        return _GONE[name](of)
     if name not in ('keys', 'values', 'items') or isinstance(of, type) or not callable(found):
         return found
     return lambda *arguments, **options: _listed(found(*arguments, **options))
@@ -205,42 +141,36 @@ def map(function: Any, *iterables: Iterable) -> list:
 
 def filter(function: Any, values: Any) -> Any:
     """Return what a sequence of that type is left with."""
-    kept = builtins.filter(function, values)
-    return (
-        text(''.join(builtins.map(str, kept)))
-        if isinstance(values, str | bytes)
-        else (tuple(kept) if isinstance(values, tuple) else list(kept))
-    )
+    kept = [*builtins.filter(function, values)]
+    if isinstance(values, str | bytes):
+        return text(''.join(builtins.map(str, kept)))
+    return tuple(kept) if isinstance(values, tuple) else kept
+
+
+def _by_order(by: Callable, values: Iterable, key: Any, cmp: Any = None, **options: Any) -> Any:
+    values = list(values)
+    if cmp is None:
+        with contextlib.suppress(TypeError):
+            return by(values, key=key, **options)
+    order = functools.cmp_to_key(cmp or compare)
+    return by(values, key=lambda value: order(key(value) if key else value), **options)
 
 
 def sorted(values: Iterable, cmp: Any = None, key: Any = None, reverse: bool = False) -> list:
-    order = functools.cmp_to_key(cmp or compare)
-    try:
-        if cmp is None:
-            return builtins.sorted(values, key=key, reverse=reverse)
-    except TypeError:
-        pass
-    return builtins.sorted(values, key=lambda value: order(key(value) if key else value), reverse=reverse)
+    return _by_order(builtins.sorted, values, key, cmp, reverse=reverse)
 
 
-def _extreme(name: str) -> Callable:
-    by = getattr(builtins, name)
+def max(*values: Any, key: Any = None) -> Any:
+    return _by_order(builtins.max, values[0] if len(values) == 1 else values, key)
 
-    def extreme(*values: Any, **options: Any) -> Any:
-        values = tuple(values[0]) if len(values) == 1 else values
-        try:
-            return by(values, **options)
-        except TypeError:
-            key = options.pop('key', lambda value: value)
-            return by(values, key=lambda value: _order(key(value)), **options)
 
-    extreme.__name__ = name
-    return extreme
+def min(*values: Any, key: Any = None) -> Any:
+    return _by_order(builtins.min, values[0] if len(values) == 1 else values, key)
 
 
 def round(value: Any, digits: int = 0) -> Any:
     """Round a half away from zero, to a float."""
-    value = number(float, value)
+    value = arrays.number(float, value)
     if value - value != 0:
         return value
     # A float's digits are 1,100 at most.
@@ -273,19 +203,13 @@ def isinstance(value: Any, kinds: Any) -> bool:
     )
 
 
-def compile(source: Any, path: str, mode: str, *flags: Any) -> types.CodeType:
-    if builtins.isinstance(source, str | bytes):
-        return translation.translated(binary(source), path, mode)
-    return builtins.compile(source, path, mode, *flags)
-
-
 def _run(mode: str, code: Any, names: dict | None, local: Any, path: str = '<string>') -> Any:
     frame = sys._getframe(2)
     if names is None:
         names, local = frame.f_globals, frame.f_locals
     names.setdefault('__builtins__', BUILTINS)
-    if not builtins.isinstance(code, types.CodeType):
-        code = compile(code, path, mode)
+    if builtins.isinstance(code, str | bytes):
+        code = translation.translated(strings.binary(code), path, mode)
     return builtins.eval(code, names, local)
 
 
@@ -326,48 +250,29 @@ def build_class(body: Callable, name: str, *bases: Any, **options: Any) -> Any:
     """Make a class whose special methods work under their names of today."""
     made = builtins.__build_class__(body, name, *bases, **options)
     own = vars(made)
-    if '__metaclass__' in own:
-        kept = {key: value for key, value in own.items() if key not in ('__dict__', '__weakref__')}
-        made = own['__metaclass__'](name, bases or (object,), kept)
-        own = vars(made)
     for old, new in _RENAMED_METHODS.items():
         if old in own and new not in own:
             setattr(made, new, own[old])
     if '__cmp__' in own:
         for order in ('lt', 'le', 'gt', 'ge', 'eq', 'ne'):
             if f'__{order}__' not in own:
-                setattr(made, f'__{order}__', _by_cmp(getattr(operator, order)))
+                by = getattr(operator, order)
+                setattr(made, f'__{order}__', lambda self, other, by=by: by(self.__cmp__(other), 0))
     if own.get('__hash__', made) is None:
         made.__hash__ = object.__hash__
     return made
 
 
-def _by_cmp(by: Callable) -> Callable:
-    return lambda self, other: by(self.__cmp__(other), 0)
-
-
+_CALLED = (Bytes, attribute, divide, divide_in_place, ordered, raised)
 _CHANGED = (
-    basestring, chr, compile, eval, exec, execfile, filter, input, isinstance, map, open, ord, print, reload,
-    round, sorted, unicode,
+    eval, exec, execfile, filter, input, isinstance, map, max, min, print, reload, round, sorted,
+    strings.basestring, strings.chr, strings.open, strings.ord, strings.unicode,
 )  # fmt: skip
 
 BUILTINS: dict[str, Any] = vars(modules.BUILTIN)
 BUILTINS |= {
     **vars(builtins),
-    **{
-        translation.CALL.format(call.__name__): call
-        for call in (
-            Bytes,
-            attribute,
-            divide,
-            divide_in_place,
-            divide_attribute,
-            divide_item,
-            number,
-            ordered,
-            raised,
-        )
-    },
+    **{arrays.CALL.format(call.__name__): call for call in _CALLED},
     **{call.__name__: call for call in _CHANGED},
     '__build_class__': build_class,
     '__import__': modules.import_module,
@@ -375,12 +280,10 @@ BUILTINS |= {
     'apply': lambda function, arguments=(), options={}: function(*arguments, **options),
     'buffer': memoryview,
     'cmp': compare,
-    'file': open,
+    'file': strings.open,
     'intern': sys.intern,
     'long': int,
     'oct': lambda number: builtins.oct(number).replace('o', '', 1),
-    'max': _extreme('max'),
-    'min': _extreme('min'),
     'range': lambda *limits: list(builtins.range(*limits)),
     'raw_input': builtins.input,
     'reduce': functools.reduce,

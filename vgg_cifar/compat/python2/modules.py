@@ -14,10 +14,10 @@ import string
 import subprocess
 import sys
 import types
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
-from vgg_cifar.compat.python2.strings import Bytes, StringIO, binary
+from vgg_cifar.compat.python2.strings import Bytes, Kind, StringIO, binary
 
 BUILTIN = types.ModuleType('__builtin__')
 """Holds what `meaning` puts there."""
@@ -37,50 +37,20 @@ _RENAMED = dict(
 )
 
 
-class _BinaryFile:
-    """A text file as the unpickler wants it."""
-
-    def __init__(self, file: Any) -> None:
-        self._file = file
-
-    def read(self, *size: int) -> bytes:
-        return binary(self._file.read(*size))
-
-    def readline(self) -> bytes:
-        return binary(self._file.readline())
-
-
-def _protocol(asked: int) -> int:
-    """Return a protocol that Python 2 can read."""
-    return min(asked, 2) if asked >= 0 else 2
-
-
-class _Pickler(pickle.Pickler):
-    def __init__(self, file: Any, protocol: int = 2) -> None:
-        super().__init__(file, _protocol(protocol))
-
-
-class _Unpickler(pickle.Unpickler):
-    """Reads what Python 2 has written, from a file of text too; latin1 is what NumPy's arrays need."""
-
-    def __init__(self, file: Any, **options: Any) -> None:
-        file = _BinaryFile(file) if isinstance(file, io.TextIOBase) else file
-        super().__init__(file, **{'encoding': 'latin1', **options})
-
-
-def _dumps(value: Any, protocol: int = 2) -> Bytes:
-    return Bytes(pickle.dumps(value, _protocol(protocol)))
-
-
 def _pickle() -> dict[str, Any]:
+    """Write what Python 2 can read, and read what it has written; latin1 is what NumPy's arrays need."""
+
+    def binary_file(file: Any) -> Any:
+        return getattr(file, 'buffer', file)
+
     return {
         **vars(pickle),
-        'Pickler': _Pickler,
-        'Unpickler': _Unpickler,
-        'dump': lambda value, file, protocol=2: _Pickler(file, protocol).dump(value),
-        'dumps': _dumps,
-        'load': lambda file, **options: _Unpickler(file, **options).load(),
-        'loads': lambda data, **options: _Unpickler(io.BytesIO(binary(data)), **options).load(),
+        'Pickler': lambda file, protocol=2: pickle.Pickler(file, 2),
+        'Unpickler': lambda file: pickle.Unpickler(binary_file(file), encoding='latin1'),
+        'dump': lambda value, file, protocol=2: pickle.dump(value, file, 2),
+        'dumps': lambda value, protocol=2: Bytes(pickle.dumps(value, 2)),
+        'load': lambda file: pickle.load(binary_file(file), encoding='latin1'),
+        'loads': lambda data: pickle.loads(binary(data), encoding='latin1'),
     }
 
 
@@ -121,6 +91,35 @@ def _urllib() -> dict[str, Any]:
     return {k: v for part in parts for k, v in vars(importlib.import_module(f'urllib.{part}')).items()}
 
 
+def _writer(encoding: str) -> Callable:
+    """codecs.getwriter, whose writers go into text as well: sys.stdout was binary."""
+    make: Any = codecs.lookup(encoding).streamwriter
+    return lambda stream, errors='strict': make(getattr(stream, 'buffer', stream), errors)
+
+
+class _MethodType(metaclass=Kind):
+    """The type of methods, called with their class as well."""
+
+    kinds = (types.MethodType,)
+
+    def __new__(cls, function: Any, of: Any, kind: Any = None) -> Any:
+        return types.MethodType(function, of)
+
+
+def _types() -> dict[str, Any]:
+    return {
+        **vars(types),
+        **{f'{kind.__name__.capitalize()}Type': kind for kind in (complex, dict, float, int, list, tuple)},
+        'BooleanType': bool,
+        'FileType': io.IOBase,
+        'LongType': int,
+        'MethodType': _MethodType,
+        'StringType': str,
+        'StringTypes': (str,),
+        'UnicodeType': str,
+    }
+
+
 _MADE: dict[str, Callable[[], dict[str, Any]]] = {
     **dict.fromkeys(('pickle', 'cPickle'), _pickle),
     **dict.fromkeys(('urllib', 'urllib2'), _urllib),
@@ -129,9 +128,11 @@ _MADE: dict[str, Callable[[], dict[str, Any]]] = {
         name: functools.partial(_of_bytes, name)
         for name in ('base64', 'binascii', 'hashlib', 'struct', 'zlib')
     },
+    'codecs': lambda: {**vars(codecs), 'getwriter': _writer},
     'math': _math,
     'subprocess': _subprocess,
     'sets': lambda: {'Set': set, 'ImmutableSet': frozenset},
+    'types': _types,
 }
 
 
@@ -142,19 +143,7 @@ def _made(name: str) -> types.ModuleType:
     return module
 
 
-def _writer(encoding: str) -> Callable:
-    """codecs.getwriter, whose writers go into text as well: sys.stdout was binary."""
-    make: Any = codecs.lookup(encoding).streamwriter
-    return lambda stream, errors='strict': make(getattr(stream, 'buffer', stream), errors)
-
-
-_STRING_FUNCTIONS = (
-    'capitalize count expandtabs find index ljust lower lstrip replace rfind rindex rjust rstrip split '
-    'strip swapcase translate upper zfill'.split()
-)
-
 _ADDED: dict[str, dict[str, Any]] = {
-    'codecs': {'getwriter': _writer},
     'itertools': {
         'ifilter': filter,
         'ifilterfalse': itertools.filterfalse,
@@ -162,10 +151,9 @@ _ADDED: dict[str, dict[str, Any]] = {
         'izip': zip,
         'izip_longest': itertools.zip_longest,
     },
-    'operator': {'isCallable': callable, 'isSequenceType': lambda value: isinstance(value, Sequence)},
     'os': {'getcwdu': os.getcwd},
     'string': {
-        **{name: getattr(str, name) for name in _STRING_FUNCTIONS},
+        **{name: method for name, method in vars(str).items() if not name.startswith('_')},
         'atof': float,
         'atoi': int,
         'join': lambda words, sep=' ': sep.join(words),
@@ -174,18 +162,7 @@ _ADDED: dict[str, dict[str, Any]] = {
         'maketrans': str.maketrans,
         'uppercase': string.ascii_uppercase,
     },
-    'sys': {'exc_clear': lambda: None, 'maxint': sys.maxsize, 'setdefaultencoding': lambda name: None},
-    'types': {
-        **{f'{kind.__name__.capitalize()}Type': kind for kind in (int, float, list, tuple, complex)},
-        'BooleanType': bool,
-        'DictType': dict,
-        'FileType': io.IOBase,
-        'LongType': int,
-        'NoneType': type(None),
-        'StringType': str,
-        'StringTypes': (str,),
-        'UnicodeType': str,
-    },
+    'sys': {'maxint': sys.maxsize, 'setdefaultencoding': lambda name: None},
 }
 """What Python 2's modules hold besides; they get it when a translated source imports them."""
 
@@ -213,8 +190,7 @@ def import_module(
         module = importlib.import_module(_RENAMED[name])
     if module.__name__ in _ADDED:
         for added, value in _ADDED[module.__name__].items():
-            if added not in vars(module) or added == 'getwriter':
-                setattr(module, added, value)
+            vars(module).setdefault(added, value)
     if module is random:
         # Python 2 drew below a number in this way: shuffle, choice, sample and randint give what they gave.
         random.Random._randbelow = lambda self, n: int(self.random() * n)  # type: ignore[attr-defined]

@@ -9,7 +9,7 @@ import builtins
 import codecs
 import io
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 
@@ -77,11 +77,7 @@ for _name in dir(str):
 
 def ord(character: Any) -> int:
     """Return the byte that a character of one byte is, or a character's number."""
-    number = (
-        builtins.ord(text(character))
-        if isinstance(character, str | bytes) and len(text(character)) == 1
-        else builtins.ord(character)
-    )
+    number = builtins.ord(text(character))
     return number - 0xDC00 if 0xDC80 <= number <= 0xDCFF else number
 
 
@@ -101,7 +97,7 @@ def decode(value: str, encoding: str = 'ascii', errors: str = 'strict') -> str:
     return text(codecs.decode(binary(value), encoding, errors))
 
 
-class _Kind(type):
+class Kind(type):
     """A class that other classes' objects are instances of."""
 
     kinds: tuple[type, ...]
@@ -110,11 +106,11 @@ class _Kind(type):
         return isinstance(value, cls.kinds)
 
 
-class basestring(metaclass=_Kind):
+class basestring(metaclass=Kind):
     kinds = (str, bytes)
 
 
-class unicode(str, metaclass=_Kind):
+class unicode(str, metaclass=Kind):
     kinds = (str,)
 
     def __new__(cls, value: Any = '', encoding: str = 'ascii', errors: str = 'strict') -> str:  # type: ignore[misc]
@@ -130,23 +126,21 @@ def _script_reads() -> bool:
     return sys._getframe(2).f_builtins is BUILTINS
 
 
+def _reads(name: str, give: Callable) -> Any:
+    def method(self: Any, *size: int) -> Any:
+        data = getattr(super(_Lines, self), name)(*size)
+        return give(data) if _script_reads() else data
+
+    return method
+
+
 class _Lines:
     """The lines of a binary file are a str to the script, which the csv module asks for."""
 
-    def __next__(self) -> Any:
-        line = super().__next__()  # type: ignore[misc]
-        return text(line) if _script_reads() else line
-
-    def read(self, *size: int) -> bytes:
-        data = super().read(*size)  # type: ignore[misc]
-        return Bytes(data) if _script_reads() else data
-
-    def readline(self, *size: int) -> bytes:
-        line = super().readline(*size)  # type: ignore[misc]
-        return Bytes(line) if _script_reads() else line
-
-    def readlines(self, *size: int) -> list:
-        return [*map(text, super().readlines(*size))] if _script_reads() else super().readlines(*size)  # type: ignore[misc]
+    __next__ = _reads('__next__', text)
+    read = _reads('read', Bytes)
+    readline = _reads('readline', Bytes)
+    readlines = _reads('readlines', lambda lines: [*map(text, lines)])
 
 
 class _Writes:
@@ -155,12 +149,8 @@ class _Writes:
     def write(self, data: Any) -> int:
         return super().write(text(data) if isinstance(self, io.TextIOBase) else binary(data))  # type: ignore[misc]
 
-    def writelines(self, lines: Iterable) -> None:
-        for line in lines:
-            self.write(line)
 
-
-class _Reader(_Lines, io.BufferedReader):  # type: ignore[misc]
+class _Reader(_Lines, io.BufferedReader):
     pass
 
 
@@ -168,7 +158,7 @@ class _Writer(_Writes, io.BufferedWriter):
     pass
 
 
-class _Random(_Lines, _Writes, io.BufferedRandom):  # type: ignore[misc]
+class _Random(_Lines, _Writes, io.BufferedRandom):
     pass
 
 
@@ -180,7 +170,7 @@ class _StringOfText(_Writes, io.StringIO):
     pass
 
 
-class _StringOfBytes(_Lines, _Writes, io.BytesIO):  # type: ignore[misc]
+class _StringOfBytes(_Lines, _Writes, io.BytesIO):
     pass
 
 
