@@ -1,6 +1,7 @@
 """The folder of a run: what it holds, who may write to it, how it is read."""
 
 import contextlib
+import functools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -86,6 +87,14 @@ class RunFolder:
     @property
     def log(self) -> list[dict[str, float]]:
         """Chainer's log: an entry per epoch, or per --log-steps steps; what is measured may be NaN."""
+        try:
+            found = (self.path / LOG).stat()
+        except OSError:
+            # Whatever is wrong is said by what reads it.
+            return self._checked_log()
+        return _known_log(self, (found.st_ino, found.st_size, found.st_mtime_ns))
+
+    def _checked_log(self) -> list[dict[str, float]]:
         entries = self._records(LOG)
         for entry in entries:
             entry.whole('epoch')
@@ -117,14 +126,12 @@ class RunFolder:
         return None if content is None else Record(content, self.path / name, ADVICE)
 
     def _records(self, name: str) -> list[Record]:
-        content = self._read(name)
+        content, path = self._read(name), self.path / name
         if content is None:
             return []
         if not isinstance(content, list):
-            raise InputError(
-                f'{self.path / name}: is {json_file.shown(content)}, expected a list of entries; {ADVICE}'
-            )
-        return [Record(each, self.path / name, ADVICE, f'[{number}].') for number, each in enumerate(content)]
+            raise InputError(f'{path}: is {json_file.shown(content)}, expected a list of entries; {ADVICE}')
+        return [Record(each, path, ADVICE, f'[{number}].') for number, each in enumerate(content)]
 
     def replacing(self, name: str) -> contextlib.AbstractContextManager[Path]:
         """Yield a temporary path, which becomes one of `FILES` on success; see `atomic.replacing`."""
@@ -169,6 +176,12 @@ class RunFolder:
         for name in reversed(FILES):
             self._partial(name).unlink(missing_ok=True)
             (self.path / name).unlink(missing_ok=True)
+
+
+@functools.lru_cache(2048)
+def _known_log(run: RunFolder, stamp: tuple[int, ...]) -> list[dict[str, float]]:
+    """Return a log that is as it was when it had this stamp: a page asks for each a score of times."""
+    return run._checked_log()
 
 
 def _check_numbers(record: Record) -> None:
