@@ -370,13 +370,8 @@ PARTS: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
 def sources() -> str:
     """Return a checksum of what is checked: a part that is done for it is done."""
     digest = hashlib.sha256()
-    for path in sorted(
-        [
-            *(ROOT / 'vgg_cifar').rglob('*.py'),
-            *(ROOT / 'vgg_cifar').rglob('*.cu'),
-            *(ROOT / 'scripts').glob('*.py'),
-        ]
-    ):
+    found = (path for folder in ('vgg_cifar', 'scripts') for path in (ROOT / folder).rglob('*'))
+    for path in sorted(path for path in found if path.suffix in ('.py', '.cu')):
         digest.update(path.read_bytes())
     return digest.hexdigest()
 

@@ -168,7 +168,7 @@ def picture(folder: StudyFolder, figure: Figure) -> dict[str, Any] | None:
 def command(folder: StudyFolder, figure: Figure) -> str:
     """Return the command that makes a figure from nothing."""
     words = ['vgg-cifar', 'reproduce', folder.study.id, '--figure', figure.id, '--scale', folder.scale]
-    words += ['--seeds', str(folder.more_seeds.get(figure.id, folder.seeds))]
+    words += ['--seeds', str(folder.seeds_of_figure(figure))]
     if folder.compute != 'float32':
         words += ['--compute', folder.compute]
     if not folder.data['synthetic']:

@@ -123,7 +123,7 @@ class StudyFolder:
 
     def _seeds_of_figures(self) -> dict[str, int]:
         """Return how many runs each variant of the figures has that were asked for."""
-        return {figure.id: self.more_seeds.get(figure.id, self.seeds) for figure in self.shown_figures}
+        return {figure.id: self.seeds_of_figure(figure) for figure in self.shown_figures}
 
     def save(self) -> 'StudyFolder':
         """Write study.json of what is `joined`, and return that."""
@@ -199,12 +199,12 @@ class StudyFolder:
 
     def seeds_of(self, variant: Variant) -> int:
         """Return how many runs are wanted of a variant."""
-        more = (self.more_seeds[each.id] for each in self._with_more_seeds if variant in each.variants)
-        return max(more, default=self.seeds)
+        of_figures = (self.seeds_of_figure(each) for each in self.study.figures if variant in each.variants)
+        return max(of_figures, default=self.seeds)
 
-    @functools.cached_property
-    def _with_more_seeds(self) -> list[Figure]:
-        return [figure for figure in self.study.figures if figure.id in self.more_seeds]
+    def seeds_of_figure(self, figure: Figure) -> int:
+        """Return how many runs are wanted of each variant of a figure."""
+        return self.more_seeds.get(figure.id, self.seeds)
 
     def all_runs(self, figures: Iterable[Figure]) -> list[Run]:
         """Return every run that the figures need, once each, seed by seed: every line soon has a point."""

@@ -20,8 +20,8 @@ def cubin(source: str) -> bytes:
     return compiled
 
 
-def source(kernel: Any, integers: str = '', floats: Any = numpy.float32) -> str:
-    """Return what CuPy would compile for arrays of these types: `integers` are the letters of such ones."""
+def source(kernel: Any, integers: str = '') -> str:
+    """Return what CuPy would compile for arrays of float32, and of integers where the letters are these."""
     axes = {
         array: 1 + found.group(1).count(',')
         for array, index in re.findall(r'(\w+)\[(\w*ind\w*)\]', kernel.operation)
@@ -34,7 +34,7 @@ def source(kernel: Any, integers: str = '', floats: Any = numpy.float32) -> str:
             continue
         dtype = parameter.dtype
         if dtype is None:
-            dtype = numpy.dtype('u8' if parameter.ctype in integers else floats)
+            dtype = numpy.dtype('u8' if parameter.ctype in integers else 'f4')
             dtype = numpy.dtype('i4') if parameter.ctype in integers and parameter.ctype != 'P' else dtype
             types[parameter.ctype] = dtype
         ndim = axes.get(parameter.name, 1)
