@@ -125,11 +125,11 @@ class Guards:
         set_mode.argtypes = [ctypes.c_void_p, ctypes.c_int]
         guards, make, run = self, primitives.Primitive.__init__, primitives.Primitive.__call__
 
-        def made(self, what, uses, call, *arguments, attributes=None):
+        def made(self, what, uses, call, *arguments, attributes=None, **options):
             attributes = primitives.Attributes() if attributes is None else attributes
             if set_mode(attributes._as_parameter_, USERS_SCRATCHPAD):
                 raise RuntimeError('oneDNN takes no scratch memory')
-            make(self, what, (*uses, SCRATCHPAD), call, *arguments, attributes=attributes)
+            make(self, what, (*uses, SCRATCHPAD), call, *arguments, attributes=attributes, **options)
             self.guarded_sizes = [extent(dnnl, self, use) for use in (*uses, SCRATCHPAD)]
             self.guarded_uses = (*uses, SCRATCHPAD)
             operation = call.removesuffix('_primitive_desc_create')

@@ -315,6 +315,37 @@ def test_nan_stays_visible():
             assert numpy.isnan(layers.convolution(conv, batch_norm, x, *more).array).any()
 
 
+@some
+@given(
+    st.sampled_from([1, 1e3, 1e9, 1e20, 1e30, numpy.nan, numpy.inf]),
+    st.sampled_from([0, 1e-3, 1e10, 1e25, 1e38, numpy.nan, -numpy.inf]),
+    st.integers(1, 4),
+    st.booleans(),
+    seeds,
+)
+def test_a_diverging_network_shows_it(scale, odd, n_layers, pooling, seed):
+    """Where Chainer's functions have NaN or an infinity, so have ours; no result exceeds its bound."""
+    x = numbers((2, 2, 6, 6), seed) * numpy.float32(scale)
+    convolutions = [links(2 if k == 0 else 3, 3, 3, seed + k, False, pad=1)[0] for k in range(n_layers)]
+    convolutions[-1].W.array[0, 0, 1, 1] = odd
+    found = []
+    for use_ideep in ('never', 'auto'):
+        h = chainer.Variable(x)
+        with chainer.using_config('use_ideep', use_ideep), numpy.errstate(all='ignore'):
+            for conv in convolutions:
+                h = layers.convolution(conv, None, h, relu=not pooling)
+                if pooling:
+                    h = layers.max_pooling(h, 3, 1, 1, relu=True)
+            found.append(h)
+    wanted, ours = found
+    if numpy.isfinite(wanted.array).all():
+        assert numpy.isfinite(ours.array).all()
+        agree([wanted.array], [ours.array])
+        assert not abs(ours.array).max() > ours.creator_node.bound
+    else:
+        assert not numpy.isfinite(ours.array).all()
+
+
 @pytest.mark.parametrize(
     'change',
     [

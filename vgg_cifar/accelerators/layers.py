@@ -104,20 +104,22 @@ def convolution(
         added = None if shortcut is None else chainer.as_variable(shortcut).array
         image = chainer.as_variable(x).array
         return accelerator.folding.rectified_convolution(conv, bn, image, _dtype(), slope, added)
-    convolve = nodes.Convolution(pair(conv.stride), pair(conv.pad), pair(conv.dilate), conv.groups, _dtype())
+    moves = pair(conv.stride), pair(conv.pad), pair(conv.dilate)
+    rectifies = bn is None and shortcut is None
+    convolve = nodes.Convolution(*moves, conv.groups, _dtype(), slope if rectifies else 1.0)
     bias = [] if conv.b is None else [conv.b]
     # Normalisation takes a bias away again; a GPU does not add it first.
     later = bias if accelerator is cudnn and bn is not None and chainer.config.train else []
     (h,) = convolve.apply((x, conv.W, *([] if later else bias)))
+    if rectifies:
+        return h
     if bn is not None and not chainer.config.train:
         return _rectified(bn(h), slope, shortcut)
-    at_once = slope == 0 and shortcut is None
     if bn is not None:
+        at_once = slope == 0 and shortcut is None
         h = _normalised(accelerator, bn, h, at_once, later)
-        if at_once:
+        if at_once or (slope == 1 and shortcut is None):
             return h
-    if slope == 1 and shortcut is None:
-        return h
     return nodes.ReLU(slope).apply((h,) if shortcut is None else (h, shortcut))[0]
 
 
@@ -301,7 +303,6 @@ def _pool(
 ) -> chainer.Variable:
     from vgg_cifar.accelerators.onednn.convolution import pair
 
-    source = x.creator_node if isinstance(x, chainer.Variable) else None
     steps = size if stride is None else stride
-    pool = accelerator.nodes.Pooling(kind, pair(size), pair(steps), pair(pad), source, relu)
+    pool = accelerator.nodes.Pooling(kind, pair(size), pair(steps), pair(pad), relu)
     return pool.apply((x,))[0]

@@ -68,7 +68,7 @@ def test_same_bits_each_time():
 def test_clips_at_zero():
     x, w, b = numbers((64, 64, 4, 4), 0), numbers((128, 64, 3, 3), 1), numbers((128,), 2)
     y_shape, geometry = convolution.moved(x.shape, w.shape, (1, 1), (1, 1), (1, 1), 1)
-    clipped, plain = (convolution.forward(x, w, b, y_shape, geometry, relu) for relu in (True, False))
+    clipped, plain = (convolution.forward(x, w, b, y_shape, geometry, slope) for slope in (0, 1))
     numpy.testing.assert_array_equal(clipped, numpy.maximum(plain, 0))
 
 

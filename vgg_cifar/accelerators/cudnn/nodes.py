@@ -66,16 +66,18 @@ class Convolution(nodes.Convolution):
         moves = self.stride, self.pad, self.dilate
         y = empty(moved(x.shape, weights.shape, *moves, self.groups)[0], self.dtype)
         images, filters = (widened(each, self.groups, self.dtype) for each in (x, weights))
-        self.kept = x.dtype, weights.shape[1], images, filters, moves
         pattern = plans.convolution if bias is None else plans.convolution_with_bias
         added = [] if bias is None else [vector(bias, self.dtype)]
         plans.run(pattern, [images, filters, *added], y, *moves)
+        y = y if self.slope == 1 else rectified(self.slope, y)
+        self.kept = x.dtype, weights.shape[1], images, filters, moves, y if self.slope != 1 else None
         return y
 
     def gradients(self, wanted: Sequence[int], gy: Array) -> Sequence[Array]:
         """Return the gradients; see onednn.nodes.Node."""
-        dtype, channels, x, weights, moves = self.kept
-        gy, found = arranged(gy, self.dtype), {}
+        dtype, channels, x, weights, moves, y = self.kept
+        gy = arranged(gy, self.dtype) if y is None else _rectified_gradient(self.slope, y, gy)
+        found = {}
         if 0 in wanted:
             gx = empty(x.shape, self.dtype)
             plans.run(plans.data_gradient, [gy, weights], gx, *moves)

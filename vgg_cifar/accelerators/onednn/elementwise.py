@@ -105,7 +105,7 @@ def _product(size: int, types: tuple[Type, Type], scale: float) -> Primitive:
 
 @cached
 def _sum(size: int, types: tuple[Type, Type], slope: float) -> Primitive:
-    """Return what adds; with a slope, it rectifies too."""
+    """Return what adds, and multiplies by the slope what is negative."""
     return Primitive(
         f'sum of {size} elements',
         (Arg.SRC, Arg.SRC_1, Arg.DST),
@@ -115,8 +115,13 @@ def _sum(size: int, types: tuple[Type, Type], slope: float) -> Primitive:
         _flat(size, types[0]),
         _flat(size, types[1]),
         _flat(size, types[0]),
-        attributes=Attributes(slope=slope) if slope else None,
+        attributes=Attributes(slope),
     )
+
+
+def largest(x: numpy.ndarray) -> float:
+    """Return the largest magnitude of an element; NaN where there is one."""
+    return max(float(x.max()), -float(x.min()))
 
 
 def add(x: numpy.ndarray, y: numpy.ndarray, in_place: bool = False) -> numpy.ndarray:
@@ -126,7 +131,7 @@ def add(x: numpy.ndarray, y: numpy.ndarray, in_place: bool = False) -> numpy.nda
     total = x if in_place else empty_like(x)
     if x.size < SMALL:
         return numpy.add(x, y, out=total)
-    _sum(x.size, (type_of(x.dtype), type_of(y.dtype)), 0)(address(x), address(y), address(total))
+    _sum(x.size, (type_of(x.dtype), type_of(y.dtype)), 1)(address(x), address(y), address(total))
     return total
 
 
@@ -137,7 +142,7 @@ def relu(x: numpy.ndarray, slope: float = 0, shortcut: numpy.ndarray | None = No
     if shortcut is not None:
         shortcut = like(shortcut, x)
         types = type_of(x.dtype), type_of(shortcut.dtype)
-        _sum(x.size, types, slope)(address(x), address(shortcut), address(y))
+        _sum(x.size, types, slope or 1)(address(x), address(shortcut), address(y))
         x = y
     # oneDNN's plain ReLU turns NaN into 0, and a diverging network would look healthy.
     if slope:

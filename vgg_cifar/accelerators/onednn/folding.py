@@ -31,11 +31,9 @@ def rectified_convolution(
     image = canonical(x, dtype)
     # oneDNN's ReLU turns NaN into 0. What is in its layout comes from another layer, which has looked.
     clean = _is_finite(weights) and (bias is None or _is_finite(bias)) and (image is x or _is_finite(x))
-    at_once = clean and slope == 0 and shortcut is None
-    y = convolution.forward(image, weights, bias, y_shape, geometry, relu=at_once)
-    if at_once or (slope == 1 and shortcut is None):
-        return chainer.as_variable(y)
-    return chainer.as_variable(elementwise.relu(y, slope, shortcut))
+    at_once = shortcut is None and (slope > 0 or clean)
+    y = convolution.forward(image, weights, bias, y_shape, geometry, slope if at_once else 1)
+    return chainer.as_variable(y if at_once else elementwise.relu(y, slope, shortcut))
 
 
 def _is_finite(array: Array) -> bool:

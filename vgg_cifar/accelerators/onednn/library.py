@@ -37,6 +37,7 @@ SIGNATURES = {
     'primitive_destroy': 'p',
     'primitive_desc_query_md': 'pii',
     'primitive_desc_query': 'piip',
+    'primitive_desc_next_impl': 'p',
     'primitive_desc_destroy': 'p',
     'primitive_attr_create': 'p',
     'primitive_attr_set_post_ops': 'pp',
@@ -65,6 +66,8 @@ SIGNATURES = {
 }
 RETURNS: dict[str, Any] = {
     'memory_desc_get_size': ctypes.c_size_t,
+    # Its status tells whether there is another.
+    'primitive_desc_next_impl': ctypes.c_int,
     'primitive_desc_query_md': ctypes.c_void_p,
     'version': ctypes.POINTER(ctypes.c_int * 3),
 }
@@ -211,6 +214,11 @@ class Library:
         return next(
             (name for bits, name in INSTRUCTION_SETS.items() if self.isa & bits == bits), 'plain x86-64'
         )
+
+    @property
+    def has_avx512(self) -> bool:
+        """Whether oneDNN uses AVX-512 on this machine."""
+        return self.isa & 0x27 == 0x27
 
     @property
     def has_bfloat16(self) -> bool:

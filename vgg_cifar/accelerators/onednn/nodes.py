@@ -3,6 +3,7 @@
 All take and return plain arrays, float32 or bfloat16; parameters and their gradients are float32.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -36,21 +37,33 @@ class Node(chainer.FunctionNode):
     what the one leaves for the other is in `kept`.
     """
 
-    finite = False
-    """Whether the output is known to hold neither infinities nor NaN."""
+    bound: float = math.inf
+    """What no element of the output exceeds in magnitude; infinite or NaN where that is not known."""
 
     fresh = True
     """Whether no gradient is an array that is something else besides: then it may be added to in place."""
 
     kept: Any = None
 
+    source: Any = None
+    """The node that has made the first input, where there is one."""
+
     output: Callable[..., Array]
     """Returns the output for inputs as arrays, and keeps what `gradients` needs."""
+
+    def apply(self, inputs: Any) -> Any:
+        """Return the output as a variable; see chainer.FunctionNode.apply."""
+        self.source = getattr(inputs[0], 'creator_node', None)
+        return super().apply(inputs)
 
     def forward(self, inputs: tuple[Array, ...]) -> tuple[Array]:
         """Return the output; see chainer.FunctionNode.forward."""
         self.retain_inputs(tuple(range(len(inputs))))
         return (self.output(*inputs),)
+
+    def bound_before(self) -> float:
+        """Return the bound of the first input, in this step."""
+        return getattr(self.source, 'bound', math.inf)
 
     def reference(self, *inputs: Any) -> chainer.Variable:
         """Return the output by Chainer's own functions."""
@@ -75,17 +88,27 @@ class Node(chainer.FunctionNode):
         return chainer.grad([self.reference(*inputs)], chosen, grad_outputs, enable_double_backprop=True)
 
 
+# Whether what is known to be bounded so has neither infinities nor NaN in it, nor in sums on the way to it.
+# oneDNN's ReLU and its maxima take NaN for 0, and a diverging network would look healthy.
+def _harmless(bound: float) -> bool:
+    return bound < 1e30
+
+
 class Convolution(Node):
-    """Convolution; the bias's gradient falls out of the weights'.
+    """Convolution, and perhaps a ReLU; the bias's gradient falls out of the weights'.
 
     Args:
         stride, pad, dilate: pairs (rows, columns).
         groups: into how many groups the channels are cut.
         dtype: what is multiplied and returned, float32 or bfloat16.
+        slope: of the ReLU below zero, 0 or more; 1 for none.
     """
 
-    def __init__(self, stride: Pair, pad: Pair, dilate: Pair, groups: int, dtype: Any) -> None:
+    def __init__(
+        self, stride: Pair, pad: Pair, dilate: Pair, groups: int, dtype: Any, slope: float = 1
+    ) -> None:
         self.stride, self.pad, self.dilate, self.groups, self.dtype = stride, pad, dilate, groups, dtype
+        self.slope = slope
 
     def output(self, x: Array, weights: Array, bias: Array | None = None) -> Array:
         """Return y for x (N, C, H, W), W (out, C / groups, rows, columns) and perhaps b (out,)."""
@@ -93,12 +116,19 @@ class Convolution(Node):
             x.shape, weights.shape, self.stride, self.pad, self.dilate, self.groups
         )
         image = canonical(x, self.dtype)
-        self.kept = x.dtype, image, weights, bias is not None, moves
-        return convolution.forward(image, weights, bias, y_shape, moves)
+        largest = self.bound_before() if isinstance(self.source, Node) else elementwise.largest(x)
+        self.bound = convolution.bound(largest, weights, bias)
+        at_once = self.slope > 0 or _harmless(self.bound)
+        y = convolution.forward(image, weights, bias, y_shape, moves, self.slope if at_once else 1)
+        y = y if at_once else elementwise.relu(y)
+        self.kept = x.dtype, image, weights, bias is not None, moves, y if self.slope != 1 else None
+        return y
 
     def gradients(self, wanted: Sequence[int], gy: Array) -> Sequence[Array]:
         """Return the gradients; see Node."""
-        dtype, x, weights, has_bias, moves = self.kept
+        dtype, x, weights, has_bias, moves, y = self.kept
+        if y is not None:
+            gy = elementwise.relu_backward(y, gy, self.slope)
         found: dict[int, Array | None] = {}
         if 0 in wanted:
             found[0] = canonical(convolution.backward_data(weights, gy, x.shape, moves), dtype)
@@ -108,9 +138,10 @@ class Convolution(Node):
 
     def reference(self, *inputs: Any) -> chainer.Variable:
         """Return the output by Chainer's own functions."""
-        return F.convolution_2d(
+        h = F.convolution_2d(
             *inputs, stride=self.stride, pad=self.pad, dilate=self.dilate, groups=self.groups
         )
+        return h if self.slope == 1 else F.leaky_relu(h, self.slope)
 
 
 class BatchNormalization(Node):
@@ -131,11 +162,10 @@ class BatchNormalization(Node):
         """Return y for x (N, C, H, W) or (N, C), gamma (C,) and beta (C,)."""
         y, mean, var, positive = normalisation.batch_forward(x, gamma, beta, self.eps, self.relu)
         self.kept = x, mean, var, gamma, positive if self.relu else None
-        # Whatever is wrong in x makes its channel's statistics wrong.
-        self.finite = all(numpy.isfinite(v).all() for v in (mean, var, gamma, beta))
-        if self.relu and not self.finite:
-            y = elementwise.relu(normalisation.batch_forward(x, gamma, beta, self.eps).y)
         m = x.size // gamma.size
+        self.bound = normalisation.bound(m, mean, var, gamma, beta)
+        if self.relu and not _harmless(self.bound):
+            y = elementwise.relu(normalisation.batch_forward(x, gamma, beta, self.eps).y)
         self.running_mean *= self.decay
         self.running_mean += (1 - self.decay) * mean
         self.running_var *= self.decay
@@ -169,6 +199,7 @@ class ReLU(Node):
     def output(self, x: Array, *shortcut: Array) -> Array:
         """Return y for x of any shape, and perhaps a shortcut of the same."""
         y = elementwise.relu(x, self.slope, *shortcut)
+        self.bound = math.inf if shortcut else max(1, self.slope) * self.bound_before()
         self.kept = y, [each.dtype for each in (x, *shortcut)]
         return y
 
@@ -196,6 +227,7 @@ class Dropout(Node):
     def output(self, x: Array) -> Array:
         """Return y for x of any shape."""
         x = elementwise.dense(x)
+        self.bound = self.bound_before() / (1 - self.ratio)
         self.kept = elementwise.empty_like(x, numpy.uint8)
         elementwise.flat(self.kept)[...] = noise.keep(x.size, self.ratio)
         return self._times_mask(x)
@@ -215,28 +247,20 @@ class Pooling(Node):
     Args:
         kind: 'max' or 'average'.
         size, stride, pad: pairs (rows, columns).
-        source: what has made the input, where that is known: it may know that there is neither an infinity
-            nor NaN in it.
         relu: whether a ReLU follows the maxima.
     """
 
-    def __init__(
-        self, kind: str, size: Pair, stride: Pair, pad: Pair, source: Any = None, relu: bool = False
-    ) -> None:
-        self.kind, self.size, self.stride, self.pad = kind, size, stride, pad
-        self.source, self.relu = source, relu
+    def __init__(self, kind: str, size: Pair, stride: Pair, pad: Pair, relu: bool = False) -> None:
+        self.kind, self.size, self.stride, self.pad, self.relu = kind, size, stride, pad, relu
 
     def output(self, x: Array) -> Array:
         """Return y for x (N, C, H, W)."""
         y_shape, windows = pooling.moved(x.shape, self.size, self.stride, self.pad)
-        # Asked each time: the answer is another in each step.
-        self.finite = getattr(self.source, 'finite', False)
+        self.bound = self.bound_before()
         if self.kind == 'average':
             self.kept = x.shape, windows, None, None
             return pooling.average_forward(x, y_shape, windows)
-        y, positions = pooling.max_forward(x, y_shape, windows, self.finite)
-        if self.relu:
-            y = elementwise.relu(y)
+        y, positions = pooling.max_forward(x, y_shape, windows, _harmless(self.bound), self.relu)
         self.kept = x.shape, windows, positions, y if self.relu else None
         return y
 

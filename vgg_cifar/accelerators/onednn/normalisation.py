@@ -1,10 +1,11 @@
 """Batch normalisation, alone or with a ReLU behind it."""
 
+import math
 from typing import NamedTuple
 
 import numpy
 
-from vgg_cifar.accelerators.onednn import arrays, library, memory
+from vgg_cifar.accelerators.onednn import arrays, elementwise, library, memory
 from vgg_cifar.accelerators.onednn.arrays import Shape, address, canonical, type_of
 from vgg_cifar.accelerators.onednn.library import Arg, Normalisation, Propagation, Type
 from vgg_cifar.accelerators.onednn.primitives import Primitive, cached
@@ -98,6 +99,18 @@ def batch_forward(
     inputs = (x, mean, var, gamma, beta)
     primitive(*map(address, inputs), address(y), address(positive))
     return Normalised(y, mean, var, positive)
+
+
+def bound(
+    n: int, mean: numpy.ndarray, var: numpy.ndarray, gamma: numpy.ndarray, beta: numpy.ndarray
+) -> float:
+    """Return what no result exceeds in magnitude, where statistics are of n numbers each.
+
+    Whatever is wrong among them makes their statistics wrong.
+    """
+    if not (numpy.isfinite(mean).all() and numpy.isfinite(var).all()):
+        return math.inf
+    return math.sqrt(n) * elementwise.largest(gamma) + elementwise.largest(beta)
 
 
 def batch_given(

@@ -7,7 +7,7 @@ import numpy
 from vgg_cifar.accelerators.onednn import arrays, elementwise, library
 from vgg_cifar.accelerators.onednn.arrays import Shape, address, canonical, type_of
 from vgg_cifar.accelerators.onednn.library import Algorithm, Arg, Propagation, Type
-from vgg_cifar.accelerators.onednn.primitives import Primitive, cached, dimensions
+from vgg_cifar.accelerators.onednn.primitives import Attributes, Primitive, cached, dimensions
 
 Pair = tuple[int, int]
 
@@ -44,7 +44,9 @@ def moved(x: Shape, size: Pair, stride: Pair, pad: Pair) -> tuple[Shape, Windows
 
 
 @cached
-def _forward(algorithm: Algorithm, x: Shape, y: Shape, windows: Windows, type: Type) -> Primitive:
+def _forward(
+    algorithm: Algorithm, x: Shape, y: Shape, windows: Windows, type: Type, slope: float = 1
+) -> Primitive:
     return Primitive(
         f'{algorithm.name} of x {x} to y {y}, {windows}',
         (Arg.SRC, Arg.DST, Arg.WORKSPACE),
@@ -55,6 +57,7 @@ def _forward(algorithm: Algorithm, x: Shape, y: Shape, windows: Windows, type: T
         arrays.layout(x, type),
         arrays.layout(y, type),
         *windows.movement(),
+        attributes=Attributes(slope),
     )
 
 
@@ -84,16 +87,19 @@ def _is_finite(x: numpy.ndarray) -> bool:
 
 
 def max_forward(
-    x: numpy.ndarray, y_shape: Shape, windows: Windows, finite: bool = False
+    x: numpy.ndarray, y_shape: Shape, windows: Windows, finite: bool = False, relu: bool = False
 ) -> tuple[numpy.ndarray, numpy.ndarray]:
     """Return the maxima of the windows, and which element of its window each one is, counted row by row.
 
-    Positions are bytes or 32-bit integers. `finite` promises that x holds neither infinities nor NaN.
+    Positions are bytes or 32-bit integers. `finite` promises that x holds neither infinities nor NaN. With
+    `relu`, negative maxima become 0.
     """
     x = canonical(x)
     if not windows.all_touch(x.shape, y_shape) or not (finite or _is_finite(x)):
-        return _max_forward_by_numpy(x, y_shape, windows)
-    primitive = _forward(Algorithm.MAX_POOLING, x.shape, y_shape, windows, type_of(x.dtype))
+        y, positions = _max_forward_by_numpy(x, y_shape, windows)
+        return elementwise.relu(y) if relu else y, positions
+    type, slope = type_of(x.dtype), 0 if relu else 1
+    primitive = _forward(Algorithm.MAX_POOLING, x.shape, y_shape, windows, type, slope)
     y = arrays.empty(y_shape, x.dtype)
     # oneDNN keeps the positions in bytes where they fit.
     small = primitive.size(Arg.WORKSPACE) < 4 * y.size

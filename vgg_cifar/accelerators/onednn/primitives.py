@@ -76,13 +76,13 @@ class Attributes:
     Rectified, what is negative is multiplied by `slope`.
     """
 
-    def __init__(self, slope: float | None = None, scale: float = 1, add: bool = False) -> None:
+    def __init__(self, slope: float = 1, scale: float = 1, add: bool = False) -> None:
         dnnl = library.load()
         self._dnnl = dnnl
         self._operations = dnnl.make('post_ops_create')
         if scale != 1:
             dnnl.post_ops_append_eltwise(self._operations, Algorithm.LINEAR, scale, 0)
-        if slope is not None:
+        if slope != 1:
             dnnl.post_ops_append_eltwise(self._operations, Algorithm.RELU, slope, 0)
         if add:
             dnnl.post_ops_append_sum(self._operations, 1, 0, Type.FLOAT32)
@@ -108,10 +108,17 @@ class Primitive:
         uses: the arguments that calls give, in this order.
         call: the C function, less its prefix, that makes the descriptor; `arguments` are its own.
         attributes: what is to be done to the result.
+        rather: of oneDNN's implementations, the first whose name has this in it; without one, its own choice.
     """
 
     def __init__(
-        self, what: str, uses: Sequence[int], call: str, *arguments: Any, attributes: Attributes | None = None
+        self,
+        what: str,
+        uses: Sequence[int],
+        call: str,
+        *arguments: Any,
+        attributes: Attributes | None = None,
+        rather: str | None = None,
     ) -> None:
         self._dnnl = dnnl = library.load()
         self.what = what
@@ -119,6 +126,9 @@ class Primitive:
         self._addresses: tuple[int, ...] = ()
         try:
             self._description = dnnl.make(call, *arguments, attributes)
+            if rather is not None and not self._find(rather):
+                dnnl.primitive_desc_destroy(self._description)
+                self._description = dnnl.make(call, *arguments, attributes)
             self._primitive = dnnl.make('primitive_create', self._description)
             for which in uses:
                 self._memories.append(dnnl.make('memory_create', self.layout(which), dnnl.engine, None))
@@ -127,6 +137,13 @@ class Primitive:
         pairs = zip(uses, self._memories, strict=True)
         self._arguments = (_Argument * len(uses))(*(_Argument(which, memory) for which, memory in pairs))
         self._as_parameter_ = self._description
+
+    def _find(self, name: str) -> bool:
+        """Go on to the next implementation until one has `name` in its own; return whether there is one."""
+        while name not in self.implementation:
+            if self._dnnl.primitive_desc_next_impl(self._description):
+                return False
+        return True
 
     def layout(self, which: int) -> int:
         """Return the address of the layout that an argument must have; it lives as long as the primitive."""

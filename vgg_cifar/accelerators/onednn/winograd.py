@@ -29,7 +29,7 @@ FEWEST_PAIRS = 64 * 128
 FEWEST_TILES = 64
 
 # A piece of a batch: what is transformed should still be in the caches when it is multiplied.
-PIECE_BYTES = 8 << 20
+PIECE_BYTES = 3 << 20
 
 # The matrices of the paper, for the points 0, 1, -1, 2, -2 and infinity.
 _INPUT = numpy.array(
@@ -69,17 +69,17 @@ def suits(x: Shape, weights: Shape, geometry: tuple, type: Type) -> bool:
 
 
 def forward(
-    x: numpy.ndarray, weights: numpy.ndarray, bias: numpy.ndarray | None, relu: bool
+    x: numpy.ndarray, weights: numpy.ndarray, bias: numpy.ndarray | None, slope: float
 ) -> numpy.ndarray:
-    """Return x (N, C, H, W) convolved with weights (out, C, 3, 3), plus bias (out,), clipped if asked to."""
+    """Return what convolution.forward does, for x (N, C, H, W) and weights (out, C, 3, 3)."""
     kernel = _kernel(len(weights), weights.shape[1], False).transform(weights)
-    return _convolve(x, kernel, bias, relu)
+    return _convolve(x, kernel, bias, slope)
 
 
 def backward_data(weights: numpy.ndarray, gy: numpy.ndarray) -> numpy.ndarray:
     """Return the gradient of the input: a convolution with the kernels turned round."""
     kernel = _kernel(len(weights), weights.shape[1], True).transform(weights)
-    return _convolve(gy, kernel, None, False)
+    return _convolve(gy, kernel, None, 1)
 
 
 def backward_weights(
@@ -101,7 +101,7 @@ def backward_weights(
 
 
 def _convolve(
-    x: numpy.ndarray, kernel: numpy.ndarray, bias: numpy.ndarray | None, relu: bool
+    x: numpy.ndarray, kernel: numpy.ndarray, bias: numpy.ndarray | None, slope: float
 ) -> numpy.ndarray:
     out = kernel.shape[2]
     y = arrays.empty((len(x), out, *x.shape[2:]))
@@ -111,7 +111,7 @@ def _convolve(
         product = _product_over_channels(windows.shape[1], x.shape[1], out)
         product(address(windows), address(kernel), address(products))
         products[-1] = 0 if bias is None else bias
-        _tiles((stop - start, *y.shape[1:]), relu)(products, y[start:stop])
+        _tiles((stop - start, *y.shape[1:]), slope)(products, y[start:stop])
     return y
 
 
@@ -124,7 +124,7 @@ def _pieces(x: Shape, out: int) -> Iterator[tuple[int, int]]:
     return ((start, min(start + size, n)) for start in range(0, n, size))
 
 
-def _transformation(what: str, matrix: numpy.ndarray, columns: int, relu: bool = False) -> Primitive:
+def _transformation(what: str, matrix: numpy.ndarray, columns: int, slope: float = 1) -> Primitive:
     """Return the product of `matrix`, as it lies in memory, with (rows, columns)."""
     to, from_ = matrix.shape
     return matrices.product(
@@ -132,7 +132,7 @@ def _transformation(what: str, matrix: numpy.ndarray, columns: int, relu: bool =
         Layout(matrix.shape, [stride // 4 for stride in matrix.strides]),
         arrays.layout((from_, columns)),
         arrays.layout((to, columns)),
-        Attributes(slope=0) if relu else None,
+        Attributes(slope),
     )
 
 
@@ -190,14 +190,14 @@ class _Windows:
 class _Tiles:
     """Products (37, n H/4 W/4, C), the last row being the bias, to images (n, C, H, W)."""
 
-    def __init__(self, shape: Shape, relu: bool) -> None:
+    def __init__(self, shape: Shape, slope: float) -> None:
         n, channels, height, width = shape
         what = f'tiles of {shape}'
         self._shape = (TILE, TILE, n, height // TILE, width // TILE, channels)
         plain = _both_axes(_OUTPUT)
         self._matrix = arrays.empty_in_order((TILE**2, WINDOW**2 + 1))
         self._matrix[:, :-1], self._matrix[:, -1] = plain, 1
-        self._transform = _transformation(what, self._matrix, math.prod(self._shape[2:]), relu)
+        self._transform = _transformation(what, self._matrix, math.prod(self._shape[2:]), slope)
         image = _cut(arrays.empty(shape).transpose(0, 2, 3, 1), TILE, TILE)
         self._place = matrices.copy(what, arrays.empty_in_order(self._shape), image)
 
