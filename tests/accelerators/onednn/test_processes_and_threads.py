@@ -1,5 +1,6 @@
 """Forked workers, threads, and the count of threads."""
 
+import json
 import multiprocessing
 import os
 import subprocess
@@ -13,6 +14,7 @@ import pytest
 from both_paths import numbers
 from worker import network_output, put_output
 
+from vgg_cifar import machine
 from vgg_cifar.accelerators.onednn import blas, linear
 
 
@@ -118,7 +120,7 @@ print([threads.used(), os.environ.get('OMP_NUM_THREADS')])
 
 @pytest.mark.parametrize(
     'given, spins',
-    [({}, '50000'), ({'GOMP_SPINCOUNT': '7'}, '7'), ({'OMP_WAIT_POLICY': 'passive'}, '0')],
+    [({}, '20000'), ({'GOMP_SPINCOUNT': '7'}, '7'), ({'OMP_WAIT_POLICY': 'passive'}, '0')],
 )
 def test_threads_soon_sleep_unless_told_otherwise(given, spins):
     code = """
@@ -174,3 +176,52 @@ def test_threads_that_ask_for_one_thread_together_leave_the_number_as_it_was():
     work()
     other.join()
     assert get() == before
+
+
+APART = """
+import json, os, subprocess, sys, threading
+import numpy, vgg_cifar
+import chainer.functions as F
+from vgg_cifar.accelerators.onednn import arrays, primitives, threads
+
+def where(number=0):
+    return sorted(os.sched_getaffinity(number))
+
+def convolved():
+    F.convolution_2d(numpy.ones((8, 16, 32, 32), 'f'), numpy.ones((16, 16, 3, 3), 'f'))
+
+seen = []
+run = primitives.Primitive.__call__
+def watched(self, *addresses):
+    with threads.apart:
+        run(self, *addresses)
+        seen.append([where(), [where(worker) for worker in threads.apart._workers]])
+primitives.Primitive.__call__ = watched
+before = where()
+convolved()
+child = subprocess.check_output([sys.executable, '-c', 'import os; print(sorted(os.sched_getaffinity(0)))'])
+found = {'before': before, 'seen': seen, 'after': where(), 'child': json.loads(child)}
+# Somebody takes all processors but one away.
+os.sched_setaffinity(0, {before[-1]})
+convolved()
+found['narrow'] = where()
+print(json.dumps(found))
+"""
+
+
+@pytest.mark.parametrize('told', [{}, {'OMP_PROC_BIND': 'false'}, {'OMP_NUM_THREADS': '1'}])
+def test_threads_that_compute_keep_each_to_a_processor_and_nothing_else_does(told):
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(('GOMP_', 'OMP_'))} | told
+    result = subprocess.run([sys.executable, '-c', APART], env=environment, capture_output=True, text=True)
+    found = json.loads(result.stdout or pytest.fail(result.stderr))
+    processors = found['before']
+    assert processors == found['after'] == found['child']
+    assert found['narrow'] == processors[-1:]
+    apart = not told and 1 < len(processors) == machine.cores()
+    for main, workers in found['seen'][: len(found['seen']) // 2]:
+        if apart:
+            assert sorted([main, *workers]) == [[processor] for processor in processors]
+        else:
+            assert (main, workers) == (processors, [])
+    assert found['seen']
+    assert found['seen'][-1] == [processors[-1:], []]

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any, ParamSpec, TypeVar
 
-from vgg_cifar.accelerators.onednn import library, process
+from vgg_cifar.accelerators.onednn import library, process, threads
 from vgg_cifar.accelerators.onednn.library import Algorithm, Arg, OneDNNError, Query, Type
 
 # A run sees a handful of shapes; a program that sees many must not keep them all.
@@ -173,8 +173,9 @@ class Primitive:
                 for memory, address in zip(self._memories, addresses, strict=True):
                     dnnl.memory_set_data_handle(memory, address)
                 self._addresses = addresses
-            dnnl.primitive_execute(self._primitive, dnnl.stream, len(addresses), self._arguments)
-            dnnl.stream_wait(dnnl.stream)
+            with threads.apart:
+                dnnl.primitive_execute(self._primitive, dnnl.stream, len(addresses), self._arguments)
+                dnnl.stream_wait(dnnl.stream)
         except OneDNNError as error:
             raise OneDNNError(f'{self.what}: {error}') from None
 
