@@ -4,6 +4,7 @@
     python scripts/check_gpu.py                              all parts, 8 minutes at most
     python scripts/check_gpu.py --only speed                 one of them
     python scripts/check_gpu.py --data CIFAR10.hdf5          report R1 too, with what is left of the time
+    python scripts/check_gpu.py --data DATA                  R1, R2 and R3, if the folder has their files
     python scripts/check_gpu.py -d -1 --small -o /tmp/dry    a dry run on the CPU
 
 A part that is done for these sources is not done again, and one that takes too long is ended, so the script
@@ -16,7 +17,7 @@ errors      the largest errors of each function against float64, through Chainer
 steps       losses of 20 steps on the GPU, captured and eager, and on the CPU
 speed       a training step of R1 at batch 500: ours, Chainer's with and without the hook, PyTorch's
 same-bits   a run that is killed and resumed; augmentation on the GPU and on the CPU
-study       report R1 at the scale `node`, resumed where it was left
+study       report R1 at the scale `node`, then R2 and R3 at full scale, resumed where they were left
 """
 
 import argparse
@@ -324,14 +325,34 @@ def equal_arrays(first: Path, second: Path) -> bool:
         )
 
 
+# What is trained, in this order: the figures of R1 on which most of its claims stand first, by three seeds.
+STUDIES: tuple[tuple[str, str, list[str]], ...] = (
+    ('ie598', 'node', ['--figure', '6', '7', '3', '--seeds', '3']),
+    ('ie598', 'node', []),
+    ('emnist_kernels', 'full', []),
+    ('cifar100_vgg38', 'full', []),
+)
+
+
 def study(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Train as much of report R1 as there is time for; its own folder knows what is finished."""
-    folder = arguments.out / 'ie598'
+    """Train as much of the reports as there is time for; their own folders know what is finished."""
+    from vgg_cifar.studies import STUDIES as by_name
+
+    found: dict[str, Any] = {}
     compute = [] if arguments.device == '-1' else ['--compute', 'bfloat16']
-    scale = 'smoke' if arguments.small else 'node'
-    where = ['--data', arguments.data, '-d', arguments.device, '-o', folder]
-    run('-m', 'vgg_cifar', 'reproduce', 'ie598', '--scale', scale, *compute, *where)
-    return {'report': str(folder / 'report.html')}
+    for report, scale, chosen in STUDIES:
+        data, folder = arguments.data, arguments.out / report
+        if data.is_dir():
+            data /= by_name[report].images.file
+        if not data.exists() or (data == arguments.data and report != 'ie598'):
+            found[report] = f'left out: --data is no folder with {by_name[report].images.file}'
+            continue
+        given = ['--figure', by_name[report].figures[0].id] if arguments.small else chosen
+        where = ['--data', data, '-d', arguments.device, '-o', folder]
+        scale = 'smoke' if arguments.small else scale
+        run('-m', 'vgg_cifar', 'reproduce', report, '--scale', scale, *given, *compute, *where)
+        found[report] = str(folder / 'report.html')
+    return found
 
 
 def started(*command: Any) -> subprocess.Popen:
@@ -417,7 +438,11 @@ def main(given: list[str] | None = None) -> int:
     parser.add_argument('--only', nargs='+', choices=PARTS, help='these parts; without it, all of them')
     parser.add_argument('-d', '--device', default='0', help='-1 for a dry run on the CPU')
     parser.add_argument('-o', '--out', type=Path, default=ROOT / 'results' / 'gpu', help='where to write')
-    parser.add_argument('--data', type=Path, help='CIFAR10.hdf5, for the study; without it there is none')
+    parser.add_argument(
+        '--data',
+        type=Path,
+        help='CIFAR10.hdf5, or a folder with it, EMNIST.hdf5 and CIFAR100.hdf5, for the studies',
+    )
     parser.add_argument('--minutes', type=float, default=8.0, help='the longest that all may take')
     parser.add_argument('--small', action='store_true', help='little of everything, to see that it works')
     parser.add_argument('--work', choices=PARTS, help=argparse.SUPPRESS)

@@ -1,4 +1,7 @@
-"""One update of all parameters at once: they, their gradients and their moments lie each in one array."""
+"""One update of all parameters at once: they, their gradients and their moments lie each in one array.
+
+On a GPU, it is one kernel, of whatever rule.
+"""
 
 from collections.abc import Sequence
 from typing import Any
@@ -20,7 +23,8 @@ from chainer.optimizers import (
 
 from vgg_cifar.accelerators.optimizers import AdamRule
 
-Array = numpy.ndarray
+# NumPy's or CuPy's.
+Array = Any
 
 # What each does to an element depends on nothing but that element, its gradient, its state and t, and it
 # changes the state in place.
@@ -62,8 +66,9 @@ class WholeUpdate:
             for each, end in zip(self.parameters, ends, strict=True)
         ]
         size = int(ends[-1])
+        self._xp = chainer.backend.get_array_module(self.parameters[0].array)
         self._whole = chainer.Parameter(self._gathered(size, [each.array for each in self.parameters]))
-        self._whole.grad = numpy.zeros_like(self._whole.array)
+        self._whole.grad = self._xp.zeros_like(self._whole.array)
         self._whole.update_rule = rule = optimizer.create_update_rule()
         rule._state = {
             name: self._gathered(size, [each.state[name] for each in self._rules])
@@ -79,8 +84,9 @@ class WholeUpdate:
 
     @staticmethod
     def suits(optimizer: Any) -> bool:
-        """Whether the optimizer does the same to each element of each parameter, on the CPU in float32."""
-        rules = [each.update_rule for each in optimizer.target.params()]
+        """Whether the optimizer does the same to each element of each parameter, in float32."""
+        parameters = list(optimizer.target.params())
+        rules = [each.update_rule for each in parameters]
         hooks = optimizer._hookable
         return (
             type(optimizer).update is chainer.GradientMethod.update
@@ -91,11 +97,11 @@ class WholeUpdate:
             and all(type(rule) in ELEMENTWISE and _is_plain(rule, optimizer) for rule in rules)
             and len({(type(rule), rule.t, *rule.state) for rule in rules}) == 1
             and not rules[0].hyperparam.get_dict().get('adabound')
+            and type(parameters[0].array) in (numpy.ndarray, chainer.backends.cuda.ndarray)
             and all(
-                type(each.array) is numpy.ndarray
-                and each.array.dtype == numpy.float32
-                and all(type(state) is numpy.ndarray for state in each.update_rule.state.values())
-                for each in optimizer.target.params()
+                type(array) is type(parameters[0].array) and array.dtype == numpy.float32
+                for each in parameters
+                for array in (each.array, *each.update_rule.state.values())
             )
         )
 
@@ -113,10 +119,13 @@ class WholeUpdate:
             and all(type(hook) is WeightDecay for hook in hooks._pre_update_hooks.values())
         )
 
-    def __call__(self, gradients: Sequence[Array | None]) -> None:
-        """Update all by the gradients of the parameters, in the order of optimizer.target.params()."""
+    def gather(self, gradients: Sequence[Array | None]) -> None:
+        """Copy the gradients of optimizer.target.params(), in their order, to where updates take them from."""
         for view, gradient in zip(self._gradients, gradients, strict=True):
             view[...] = 0 if gradient is None else gradient
+
+    def __call__(self) -> None:
+        """Update all by the gradients that were gathered last."""
         for parameter, view in zip(self.parameters, self._gradients, strict=True):
             if parameter.grad is not view:
                 parameter.grad = view
@@ -130,7 +139,7 @@ class WholeUpdate:
             each.t = rule.t
 
     def _gathered(self, size: int, arrays: Sequence[Array]) -> Array:
-        whole = numpy.zeros(size, numpy.float32)
+        whole = self._xp.zeros(size, numpy.float32)
         for view, array in zip(self._views(whole, arrays), arrays, strict=True):
             view[...] = array
         return whole

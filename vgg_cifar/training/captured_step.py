@@ -7,6 +7,7 @@ import chainer
 import numpy
 
 from vgg_cifar.accelerators import cudnn
+from vgg_cifar.accelerators.whole_update import WholeUpdate
 from vgg_cifar.training.recorded_step import RecordedStep
 
 Array = Any
@@ -15,9 +16,9 @@ Array = Any
 class CapturedStep(RecordedStep):
     """An optimizer's steps on a GPU; see `RecordedStep`.
 
-    Forward and backward passes are one launch from the fourth step of a kind on. The update stays Chainer's,
-    so that every optimizer, hook and schedule works; it is queued while the passes still run. Where losses
-    are scaled, or something cannot be captured, steps are Chainer's.
+    Forward and backward passes are one launch from the fourth step of a kind on. The update is a kernel for
+    all parameters where the optimizer's rule allows it, else Chainer's; either is queued while the passes
+    still run. Where losses are scaled, or something cannot be captured, steps are Chainer's.
     """
 
     _live = staticmethod(cudnn.live)
@@ -29,11 +30,12 @@ class CapturedStep(RecordedStep):
 
     def _repeat(self, recording: Any, x: Array, labels: Array) -> None:
         optimizer = self._optimizer
-        parameters = list(optimizer.target.params())
+        whole = self._whole_update()
+        parameters = list(optimizer.target.params()) if whole is None else whole.parameters
         arrays = [parameter.array for parameter in parameters]
         places, capture = self._captures.get(id(recording), ([], None))
         if len(places) != len(arrays) or any(a is not b for a, b in zip(places, arrays, strict=True)):
-            capture = self._captured(recording, arrays, x, labels)
+            capture = self._captured(recording, arrays, whole, x, labels)
             self._captures[id(recording)] = arrays, capture
         if capture is None:
             optimizer.update(optimizer.target, x, labels)
@@ -41,18 +43,29 @@ class CapturedStep(RecordedStep):
         loss, accuracy, gradients = capture(x, labels)
         # The next step overwrites them, and a log may look at them later.
         optimizer.target.report(*(chainer.Variable(each.copy()) for each in (loss, accuracy)))
+        if whole is not None:
+            whole()
+            return
         for parameter, gradient in zip(parameters, gradients, strict=True):
             parameter.grad = gradient
         optimizer.update()
 
-    def _captured(self, recording: Any, arrays: list[Array], x: Array, labels: Array) -> Any:
+    def _captured(
+        self, recording: Any, arrays: list[Array], whole: WholeUpdate | None, x: Array, labels: Array
+    ) -> Any:
         """Return the passes on these parameters as a graph; None where that cannot be."""
         from vgg_cifar.accelerators.cudnn.capture import Capture
+
+        def passes(*batch: Array) -> Any:
+            loss, accuracy, gradients = recording(arrays, batch)
+            if whole is not None:
+                whole.gather(gradients)
+            return loss, accuracy, gradients
 
         # The one kernel that no step before has needed: nothing is to be compiled while a graph is captured.
         numpy.ones_like(arrays[0].sum())
         try:
-            return Capture(lambda *batch: recording(arrays, batch), (x, labels))
+            return Capture(passes, (x, labels))
         # Of whatever kind: cuDNN's, CuPy's, the driver's.
         except Exception as error:
             self._recordable = False

@@ -63,18 +63,23 @@ class RecordedStep:
         self._recordable = recording.obstacle is None
 
     def _repeat(self, recording: Any, x: Array, labels: Array) -> None:
-        optimizer = self._optimizer
-        if self._whole is None or not self._whole.stands():
-            self._whole = WholeUpdate(optimizer) if WholeUpdate.suits(optimizer) else None
-        parameters = list(optimizer.target.params()) if self._whole is None else self._whole.parameters
+        whole = self._whole_update()
+        parameters = list(self._optimizer.target.params()) if whole is None else whole.parameters
         loss, accuracy, gradients = recording([each.array for each in parameters], (x, labels))
-        optimizer.target.report(chainer.Variable(loss), chainer.Variable(accuracy))
-        if self._whole is not None:
-            self._whole(gradients)
+        self._optimizer.target.report(chainer.Variable(loss), chainer.Variable(accuracy))
+        if whole is not None:
+            whole.gather(gradients)
+            whole()
             return
         for parameter, gradient in zip(parameters, gradients, strict=True):
             parameter.grad = gradient
-        optimizer.update()
+        self._optimizer.update()
+
+    def _whole_update(self) -> WholeUpdate | None:
+        """Return what updates all parameters at once, having moved them to where it wants them, or None."""
+        if self._whole is None or not self._whole.stands():
+            self._whole = WholeUpdate(self._optimizer) if WholeUpdate.suits(self._optimizer) else None
+        return self._whole
 
 
 def _is_our_own(optimizer: chainer.Optimizer) -> bool:

@@ -153,12 +153,14 @@ class Kernel:
     """Stands for a kernel made of C: fails when it is launched, unless NumPy's version is given here."""
 
     KNOWN: ClassVar[dict[str, Any]] = {}
+    launched: ClassVar[list[str]] = []
 
     def __init__(self, *source: Any, **options: Any) -> None:
         self.name = next((text for text in reversed(source) if isinstance(text, str)), '?')
 
     def __call__(self, *arguments: Any, **named: Any) -> Any:
         assert self.name in self.KNOWN, f'a kernel was launched: {self.name}'
+        self.launched.append(self.name)
         return _wrapped(self.KNOWN[self.name](*map(host, arguments)))
 
 
@@ -174,7 +176,15 @@ def _sgd(grad: Any, lr: float, param: Any) -> None:
     param -= numpy.float32(lr) * grad
 
 
-Kernel.KNOWN = {'groupnorm_y': _group_norm, 'weight_decay': _weight_decay, 'sgd': _sgd}
+def _adam(grad: Any, alpha: float, share1: float, share2: float, eps: float, *more: Any) -> None:
+    eta, rate, _, param, m, v = more
+    m += numpy.float32(share1) * (grad - m)
+    v += numpy.float32(share2) * (grad * grad - v)
+    step = numpy.float32(alpha) * m / (numpy.sqrt(v) + numpy.float32(eps))
+    param -= numpy.float32(eta) * (step + numpy.float32(rate) * param)
+
+
+Kernel.KNOWN = {'groupnorm_y': _group_norm, 'weight_decay': _weight_decay, 'sgd': _sgd, 'adam': _adam}
 
 
 class _Device(cupy.cuda.Device):

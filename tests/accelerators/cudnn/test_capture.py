@@ -5,7 +5,7 @@ import types
 import chainer
 import numpy
 import pytest
-from host_memory import cupy, device, host
+from host_memory import Kernel, cupy, device, host
 from test_layers_on_gpu import gpu  # noqa: F401
 
 from vgg_cifar.accelerators.cudnn import capture, noise
@@ -66,14 +66,18 @@ def trained(steps_of, monkeypatch, name='adam'):
 
 
 @pytest.mark.filterwarnings('error::UserWarning:vgg_cifar')
-def test_captured_steps_have_the_bits_of_chainers(gpu, monkeypatch):  # noqa: F811
+@pytest.mark.parametrize('name', ['sgd', 'adam'])
+def test_captured_steps_have_the_bits_of_chainers(name, gpu, monkeypatch):  # noqa: F811
     def eager(optimizer):
         return lambda x, labels: optimizer.update(optimizer.target, x, labels)
 
-    wanted, parameters = trained(eager, monkeypatch, 'sgd')
-    found, ours = trained(CapturedStep, monkeypatch, 'sgd')
+    wanted, parameters = trained(eager, monkeypatch, name)
+    Kernel.launched.clear()
+    found, ours = trained(CapturedStep, monkeypatch, name)
     # The smaller batch goes by itself.
     assert Replay.made == 1
+    # Of six steps, three update all parameters at once.
+    assert Kernel.launched.count(name) == 3 * len(parameters) + 3
     assert found == wanted
     for one, other in zip(ours, parameters, strict=True):
         numpy.testing.assert_array_equal(one, other)

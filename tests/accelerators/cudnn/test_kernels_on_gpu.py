@@ -158,7 +158,7 @@ def test_max_pooling(gpu, c, size, stride, pad, sides, relu, dtype, seed):  # no
     x[random.uniform(size=x.shape) < 0.1] = -numpy.inf
     pad = min(pad, size // 2)
     wanted, gx = {}, numpy.zeros(x.shape)
-    node = nodes.Pooling('max', (size,) * 2, (stride,) * 2, (pad,) * 2, None, relu)
+    node = nodes.Pooling('max', (size,) * 2, (stride,) * 2, (pad,) * 2, relu)
     y = node.output(device(x).transpose(0, 3, 1, 2))
     gy = rounded(numbers(y.shape, seed + 1), dtype)
     for (r, s), of_rows, of_columns in windows(x.shape, size, stride, pad):
