@@ -120,7 +120,7 @@ class WholeUpdate:
         )
 
     def gather(self, gradients: Sequence[Array | None]) -> None:
-        """Copy the gradients of optimizer.target.params(), in their order, to where updates take them from."""
+        """Copy the gradients of optimizer.target.params(), in their order, to where they are taken from."""
         for view, gradient in zip(self._gradients, gradients, strict=True):
             view[...] = 0 if gradient is None else gradient
 
