@@ -12,7 +12,7 @@ from vgg_cifar.accelerators.onednn.weights import Weights
 
 # Up to so many multiplications, NumPy's product takes less time. On AVX2 with one thread: 18 to 30 us against
 # 39 to 75 for 100 x 100 x 47 and 100 x 100 x 100, 190 against 210 for 100 x 784 x 100.
-SMALL = 1 << 22
+SMALL = 1 << 21
 
 
 class _Case(NamedTuple):
