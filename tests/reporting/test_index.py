@@ -1,5 +1,6 @@
 """One page over several studies."""
 
+import json
 import os
 import shutil
 from pathlib import Path
@@ -43,3 +44,20 @@ def test_a_folder_whose_name_is_no_utf_8_has_its_link(tmp_path):
 def test_an_index_of_nothing(tmp_path):
     with pytest.raises(InputError, match='no study in it'):
         index.build(tmp_path)
+
+
+def test_a_claim_that_another_folder_of_its_study_judges_is_not_listed_as_not_run(kernels):
+    report.build(kernels)
+    other = kernels.path.with_name('r2-again')
+    other.mkdir()
+    for name in ('study.json', 'claims.json'):
+        shutil.copy(kernels.path / name, other / name)
+    claims = json.loads((other / 'claims.json').read_text())
+    judged = [claim for claim in claims['claims'] if claim['verdict'] != 'not run']
+    assert len(judged) > 2
+    for claim in judged[2:]:
+        claim['verdict'] = 'not run'
+    (other / 'claims.json').write_text(json.dumps(claims))
+    page = index.build(kernels.path.parent).read_text()
+    listed = [f'href="r2-again/report.html#{claim["id"]}"' in page for claim in judged]
+    assert listed == [True, True] + [False] * len(judged[2:])

@@ -38,9 +38,18 @@ def build(path: Path) -> Path:
     if not studies:
         raise InputError(f'{path}: no study in it; expected folders made by `vgg-cifar reproduce`')
     claims = [{**claim, 'study': study} for study in studies for claim in study['claims']]
+    # A study may have several folders, of other scales, with some of its figures each.
+    judged = {_key(claim) for claim in claims if claim['verdict'] is not Verdict.NOT_RUN}
+    claims = [
+        claim for claim in claims if claim['verdict'] is not Verdict.NOT_RUN or _key(claim) not in judged
+    ]
     verdicts = [claim['verdict'] for claim in claims]
     counts = {verdict: verdicts.count(verdict) for verdict in Verdict}
     return render(path, 'index', {'studies': studies, 'claims': claims, 'counts': counts, 'of': _of})
+
+
+def _key(claim: dict[str, Any]) -> tuple[str, str]:
+    return claim['study']['study'], claim['id']
 
 
 def _study(folder: Path) -> dict[str, Any]:

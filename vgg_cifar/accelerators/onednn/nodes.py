@@ -88,9 +88,11 @@ class Node(chainer.FunctionNode):
         return chainer.grad([self.reference(*inputs)], chosen, grad_outputs, enable_double_backprop=True)
 
 
-# Whether what is known to be bounded so has neither infinities nor NaN in it, nor in sums on the way to it.
-# oneDNN's ReLU and its maxima take NaN for 0, and a diverging network would look healthy.
 def _harmless(bound: float) -> bool:
+    """Whether what is bounded so has neither infinities nor NaN in it, nor in sums on the way to it.
+
+    oneDNN's ReLU and its maxima take NaN for 0, and a diverging network would look healthy.
+    """
     return bound < 1e30
 
 
