@@ -169,6 +169,25 @@ def test_hooks_of_the_optimizer_are_called():
     assert_same(run(True), run(False))
 
 
+@pytest.mark.parametrize('optimizer', ['sgd', 'adam'])
+@pytest.mark.parametrize(
+    'change',
+    [
+        lambda param: param.update_rule.hyperparam.__setattr__('alpha', 0.3),
+        lambda param: param.update_rule.hyperparam.__setattr__('lr', 0.3),
+        lambda param: param.update_rule.add_hook(chainer.optimizer_hooks.WeightDecay(0.5)),
+        lambda param: param.update_rule.__setattr__('enabled', False),
+    ],
+)
+def test_rules_of_single_parameters_may_change_between_steps(change, optimizer):
+    def run(recorded):
+        trained = Trained(optimizer=optimizer, recorded=recorded).take(4)
+        change(next(trained.model.params()))
+        return trained.take(2)
+
+    assert_same(run(True), run(False))
+
+
 def test_foreign_networks_are_asked_each_time():
     class Own(models.MLP):
         calls = 0

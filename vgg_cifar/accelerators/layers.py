@@ -102,8 +102,8 @@ def convolution(
     nodes: Any = accelerator.nodes
     if folds:
         added = None if shortcut is None else chainer.as_variable(shortcut).array
-        image = chainer.as_variable(x).array
-        return accelerator.folding.rectified_convolution(conv, bn, image, _dtype(), slope, added)
+        x = chainer.as_variable(x)
+        return accelerator.folding.rectified_convolution(conv, bn, x, _dtype(), slope, added)
     moves = pair(conv.stride), pair(conv.pad), pair(conv.dilate)
     rectifies = bn is None and shortcut is None
     convolve = nodes.Convolution(*moves, conv.groups, _dtype(), slope if rectifies else 1.0)

@@ -110,6 +110,7 @@ class WholeUpdate:
         hooks = self._optimizer._hookable
         return (
             all(each.array is view for each, view in zip(self.parameters, self._arrays, strict=True))
+            and all(_is_plain(rule, self._optimizer) for rule in self._rules)
             and all(
                 rule.state[name] is view
                 for name, views in self._states.items()
@@ -155,7 +156,8 @@ def _is_plain(rule: Any, optimizer: Any) -> bool:
     return (
         rule.enabled
         and rule.state is not None
-        and set(vars(rule.hyperparam)) == {'_parent'}
+        # Its parent is all that it has.
+        and len(vars(rule.hyperparam)) == 1
         and rule.hyperparam.parent is optimizer.hyperparam
         and not hooks._pre_update_hooks
         and not hooks._post_update_hooks

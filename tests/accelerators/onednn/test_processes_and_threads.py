@@ -178,50 +178,58 @@ def test_threads_that_ask_for_one_thread_together_leave_the_number_as_it_was():
     assert get() == before
 
 
-APART = """
+SPREAD = """
 import json, os, subprocess, sys, threading
 import numpy, vgg_cifar
 import chainer.functions as F
-from vgg_cifar.accelerators.onednn import arrays, primitives, threads
+from vgg_cifar.accelerators.onednn import threads
 
 def where(number=0):
     return sorted(os.sched_getaffinity(number))
 
-def convolved():
-    F.convolution_2d(numpy.ones((8, 16, 32, 32), 'f'), numpy.ones((16, 16, 3, 3), 'f'))
+def convolved(n=8):
+    F.convolution_2d(numpy.ones((n, 16, 32, 32), 'f'), numpy.ones((16, 16, 3, 3), 'f'))
 
-seen = []
-run = primitives.Primitive.__call__
-def watched(self, *addresses):
-    with threads.apart:
-        run(self, *addresses)
-        seen.append([where(), [where(worker) for worker in threads.apart._workers]])
-primitives.Primitive.__call__ = watched
+def masks():
+    return {'main': where(), 'workers': [where(worker) for worker in threads._places.workers]}
+
 before = where()
 convolved()
+found = {'before': before, 'spread': masks()}
 child = subprocess.check_output([sys.executable, '-c', 'import os; print(sorted(os.sched_getaffinity(0)))'])
-found = {'before': before, 'seen': seen, 'after': where(), 'child': json.loads(child)}
-# Somebody takes all processors but one away.
+found['child'] = json.loads(child)
+# Somebody takes all processors but one away, and gives them back.
 os.sched_setaffinity(0, {before[-1]})
 convolved()
-found['narrow'] = where()
+found['narrow'] = masks()
+os.sched_setaffinity(0, before)
+convolved()
+found['again'] = masks()
+# OpenMP has ended its threads, and made others.
+threads._places.workers = [2**22 - 1 for _ in threads._places.workers]
+threads._places.around = None
+convolved()
+convolved()
+found['others'] = masks()
 print(json.dumps(found))
 """
 
 
-@pytest.mark.parametrize('told', [{}, {'OMP_PROC_BIND': 'false'}, {'OMP_NUM_THREADS': '1'}])
-def test_threads_that_compute_keep_each_to_a_processor_and_nothing_else_does(told):
+@pytest.mark.parametrize(
+    'told', [{}, {'OMP_PROC_BIND': 'false'}, {'OMP_NUM_THREADS': '1'}, {'OMP_THREAD_LIMIT': '1'}]
+)
+def test_openmps_threads_keep_each_to_a_processor_and_nothing_else_does(told):
     environment = {k: v for k, v in os.environ.items() if not k.startswith(('GOMP_', 'OMP_'))} | told
-    result = subprocess.run([sys.executable, '-c', APART], env=environment, capture_output=True, text=True)
+    result = subprocess.run([sys.executable, '-c', SPREAD], env=environment, capture_output=True, text=True)
     found = json.loads(result.stdout or pytest.fail(result.stderr))
-    processors = found['before']
-    assert processors == found['after'] == found['child']
-    assert found['narrow'] == processors[-1:]
-    apart = not told and 1 < len(processors) == machine.cores()
-    for main, workers in found['seen'][: len(found['seen']) // 2]:
-        if apart:
-            assert sorted([main, *workers]) == [[processor] for processor in processors]
+    processors = found.pop('before')
+    assert found.pop('child') == processors
+    narrow = found.pop('narrow')
+    assert narrow == {'main': processors[-1:], 'workers': []}
+    for masks in found.values():
+        assert masks['main'] == processors
+        if told or len(processors) != machine.cores():
+            assert masks['workers'] == []
         else:
-            assert (main, workers) == (processors, [])
-    assert found['seen']
-    assert found['seen'][-1] == [processors[-1:], []]
+            (free,) = {*processors} - {processor for (processor,) in masks['workers']}
+            assert sorted([[free], *masks['workers']]) == [[processor] for processor in processors]

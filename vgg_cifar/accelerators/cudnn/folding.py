@@ -21,6 +21,6 @@ def rectified_convolution(
     at_once = slope == 0 and shortcut is None and bias is not None
     pattern = plans.convolution_with_bias if added else plans.convolution
     weights = weights.astype(numpy.float32, copy=False)
-    given = [nodes.widened(each, conv.groups, dtype) for each in (x, weights)]
+    given = [nodes.widened(each, conv.groups, dtype) for each in (x.array, weights)]
     plans.run(plans.rectified_convolution if at_once else pattern, [*given, *added], y, *moves)
     return chainer.as_variable(y if at_once else nodes.rectified(slope, y, shortcut))

@@ -91,12 +91,12 @@ FEW_CHANNELS = 16
 FEW_CHANNELS_STRIDED = 64
 
 
-def _rather(case: _Case, channels: int, strided: bool = False) -> str | None:
+def _rather(case: _Case, result: Shape, strided: bool = False) -> str | None:
     """Return a part of the name of the implementation to take, where oneDNN's own choice is not the best."""
-    few = channels <= FEW_CHANNELS_STRIDED if strided else False
-    if library.load().has_avx512:
-        few = few or channels <= FEW_CHANNELS
-    return 'jit:avx' if few and case.type is Type.FLOAT32 and case.geometry.groups == 1 else None
+    few = FEW_CHANNELS if library.load().has_avx512 else 0
+    few = FEW_CHANNELS_STRIDED if strided else few
+    suits = result[1] <= few and case.type is Type.FLOAT32 and case.geometry.groups == 1
+    return 'jit:avx' if suits else None
 
 
 def _skips(weights: Shape, geometry: Geometry) -> bool:
@@ -135,7 +135,7 @@ def _forward(case: _Case, bias: bool, slope: float) -> tuple[Primitive, Weights]
         y,
         *case.movement(),
         attributes=Attributes(slope),
-        rather=_rather(case, case.weights[0]),
+        rather=_rather(case, case.y),
     )
     return primitive, Weights(primitive, Arg.WEIGHTS, case.grouped_weights())
 
@@ -155,7 +155,7 @@ def _backward_data(case: _Case) -> tuple[Primitive, Weights]:
         gy,
         *case.movement(),
         hint,
-        rather=_rather(case, case.x[1], max(case.geometry.stride) > 1),
+        rather=_rather(case, case.x, max(case.geometry.stride) > 1),
     )
     return primitive, Weights(primitive, Arg.WEIGHTS, case.grouped_weights())
 
@@ -206,10 +206,11 @@ def forward(
     return y
 
 
-def bound(source: float, weights: numpy.ndarray, bias: numpy.ndarray | None) -> float:
-    """Return what no result exceeds in magnitude, nor any sum on the way, where no pixel exceeds `source`."""
+def bound(pixel: float, weights: numpy.ndarray, bias: numpy.ndarray | None, slope: float) -> float:
+    """Return what no result of `forward` exceeds in magnitude, where none of the image exceeds `pixel`."""
     most = numpy.abs(weights.reshape(len(weights), -1)).sum(1, dtype=numpy.float64).max()
-    return float(source * most + (0 if bias is None else elementwise.largest(bias)))
+    added = 0 if bias is None else elementwise.largest(bias)
+    return float(max(1, slope) * (pixel * most + added))
 
 
 def backward_data(
@@ -238,7 +239,9 @@ def backward_weights(
     """Return the gradients of the weights, of shape `w_shape`, and where asked for of the bias: float32."""
     if _skips(w_shape, geometry):
         x, geometry = _counting(x, gy.shape, geometry)
-    x, gy = canonical(x), canonical(gy)
+    # oneDNN 3.2 (jit_bf16) takes what lies beside an image that is narrower than the stride.
+    narrow = x.shape[3] < geometry.stride[1]
+    x, gy = (canonical(each, numpy.float32 if narrow else None) for each in (x, gy))
     case = _Case(x.shape, w_shape, gy.shape, geometry, type_of(x.dtype))
     if winograd.suits(case.x, case.weights, case.geometry, case.type):
         return winograd.backward_weights(x, gy, bias)

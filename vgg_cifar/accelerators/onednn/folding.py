@@ -5,7 +5,7 @@ from typing import Any
 import chainer
 import numpy
 
-from vgg_cifar.accelerators.onednn import convolution, elementwise
+from vgg_cifar.accelerators.onednn import convolution, elementwise, nodes
 from vgg_cifar.accelerators.onednn.arrays import canonical
 
 Array = numpy.ndarray
@@ -22,19 +22,22 @@ def folded(conv: Any, bn: Any) -> tuple[Array, Array | None]:
 
 
 def rectified_convolution(
-    conv: Any, bn: Any, x: Array, dtype: Any, slope: float, shortcut: Array | None
+    conv: Any, bn: Any, x: Any, dtype: Any, slope: float, shortcut: Array | None
 ) -> chainer.Variable:
     """Return relu(bn(conv(x)) + shortcut) in `dtype`, float32 or bfloat16; see layers.convolution."""
     weights, bias = folded(conv, bn)
     stride, pad, dilate = map(convolution.pair, (conv.stride, conv.pad, conv.dilate))
     y_shape, geometry = convolution.moved(x.shape, weights.shape, stride, pad, dilate, conv.groups)
-    image = canonical(x, dtype)
-    # oneDNN's ReLU turns NaN into 0. What is in its layout comes from another layer, which has looked.
-    clean = _is_finite(weights) and (bias is None or _is_finite(bias)) and (image is x or _is_finite(x))
-    at_once = shortcut is None and (slope > 0 or clean)
+    image = canonical(x.array, dtype)
+    if slope > 0 or shortcut is not None:
+        y = convolution.forward(image, weights, bias, y_shape, geometry, 1 if shortcut is not None else slope)
+        return chainer.as_variable(y if shortcut is None else elementwise.relu(y, slope, shortcut))
+    pixel = getattr(x, 'bound', None)
+    pixel = elementwise.largest(x.array) if pixel is None else pixel
+    bound = convolution.bound(pixel, weights, bias, slope)
+    at_once = nodes.harmless(pixel) and nodes.harmless(bound)
     y = convolution.forward(image, weights, bias, y_shape, geometry, slope if at_once else 1)
-    return chainer.as_variable(y if at_once else elementwise.relu(y, slope, shortcut))
-
-
-def _is_finite(array: Array) -> bool:
-    return bool(numpy.isfinite(array).all())
+    made: Any = chainer.as_variable(y if at_once else elementwise.relu(y))
+    # As nodes give it to what they make.
+    made.bound = bound
+    return made

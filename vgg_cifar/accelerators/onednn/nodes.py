@@ -4,6 +4,7 @@ All take and return plain arrays, float32 or bfloat16; parameters and their grad
 """
 
 import math
+import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -38,32 +39,44 @@ class Node(chainer.FunctionNode):
     """
 
     bound: float = math.inf
-    """What no element of the output exceeds in magnitude; infinite or NaN where that is not known."""
+    """What no element of the output exceeds in magnitude but by rounding; infinite or NaN if not known.
+
+    The output has it as an attribute, too. Nobody else may change what is in it.
+    """
 
     fresh = True
     """Whether no gradient is an array that is something else besides: then it may be added to in place."""
 
     kept: Any = None
 
-    source: Any = None
-    """The node that has made the first input, where there is one."""
+    _source: Callable[[], Any] = staticmethod(lambda: None)
+    _bound_given: float | None = None
 
     output: Callable[..., Array]
     """Returns the output for inputs as arrays, and keeps what `gradients` needs."""
 
     def apply(self, inputs: Any) -> Any:
         """Return the output as a variable; see chainer.FunctionNode.apply."""
-        self.source = getattr(inputs[0], 'creator_node', None)
-        return super().apply(inputs)
+        source = getattr(inputs[0], 'creator_node', None)
+        # A weak reference: a graph that is cut is not to be kept.
+        self._source = (lambda: None) if source is None else weakref.ref(source)
+        self._bound_given = getattr(inputs[0], 'bound', None)
+        (output,) = super().apply(inputs)
+        output.bound = self.bound
+        return (output,)
 
     def forward(self, inputs: tuple[Array, ...]) -> tuple[Array]:
         """Return the output; see chainer.FunctionNode.forward."""
         self.retain_inputs(tuple(range(len(inputs))))
         return (self.output(*inputs),)
 
-    def bound_before(self) -> float:
-        """Return the bound of the first input, in this step."""
-        return getattr(self.source, 'bound', math.inf)
+    def bound_before(self, x: Array | None = None) -> float:
+        """Return the bound of the first input, in this step; where none is known, x's own, or infinity."""
+        # The node that has made it is called anew in each step, if this one is.
+        found = getattr(self._source(), 'bound', self._bound_given)
+        if found is None:
+            return math.inf if x is None else elementwise.largest(x)
+        return float(found)
 
     def reference(self, *inputs: Any) -> chainer.Variable:
         """Return the output by Chainer's own functions."""
@@ -83,15 +96,18 @@ class Node(chainer.FunctionNode):
         return tuple(map(chainer.as_variable, self.gradients(wanted, grad_outputs[0].array)))
 
     def gradients_with_a_graph(self, wanted: Sequence[int], inputs: Any, grad_outputs: Any) -> Any:
-        """Return the gradients as variables with a graph. No input may depend on another."""
-        chosen = [inputs[i] for i in wanted]
-        return chainer.grad([self.reference(*inputs)], chosen, grad_outputs, enable_double_backprop=True)
+        """Return the gradients as variables with a graph."""
+        # One input may depend on another, but not here.
+        apart = [F.identity(x) for x in inputs]
+        chosen = [apart[i] for i in wanted]
+        return chainer.grad([self.reference(*apart)], chosen, grad_outputs, enable_double_backprop=True)
 
 
-def _harmless(bound: float) -> bool:
+def harmless(bound: float) -> bool:
     """Whether what is bounded so has neither infinities nor NaN in it, nor in sums on the way to it.
 
-    oneDNN's ReLU and its maxima take NaN for 0, and a diverging network would look healthy.
+    oneDNN's ReLU and its maxima take NaN for 0, and a diverging network would look healthy. Float32 ends at
+    3e38; on the way, Winograd's method multiplies by hundreds.
     """
     return bound < 1e30
 
@@ -118,9 +134,9 @@ class Convolution(Node):
             x.shape, weights.shape, self.stride, self.pad, self.dilate, self.groups
         )
         image = canonical(x, self.dtype)
-        largest = self.bound_before() if isinstance(self.source, Node) else elementwise.largest(x)
-        self.bound = convolution.bound(largest, weights, bias)
-        at_once = self.slope > 0 or _harmless(self.bound)
+        pixel = self.bound_before(x)
+        self.bound = convolution.bound(pixel, weights, bias, self.slope)
+        at_once = self.slope > 0 or (harmless(pixel) and harmless(self.bound))
         y = convolution.forward(image, weights, bias, y_shape, moves, self.slope if at_once else 1)
         y = y if at_once else elementwise.relu(y)
         self.kept = x.dtype, image, weights, bias is not None, moves, y if self.slope != 1 else None
@@ -165,8 +181,8 @@ class BatchNormalization(Node):
         y, mean, var, positive = normalisation.batch_forward(x, gamma, beta, self.eps, self.relu)
         self.kept = x, mean, var, gamma, positive if self.relu else None
         m = x.size // gamma.size
-        self.bound = normalisation.bound(m, mean, var, gamma, beta)
-        if self.relu and not _harmless(self.bound):
+        self.bound = normalisation.bound(m, mean, var, gamma, beta, self.eps)
+        if self.relu and not harmless(self.bound):
             y = elementwise.relu(normalisation.batch_forward(x, gamma, beta, self.eps).y)
         self.running_mean *= self.decay
         self.running_mean += (1 - self.decay) * mean
@@ -258,11 +274,12 @@ class Pooling(Node):
     def output(self, x: Array) -> Array:
         """Return y for x (N, C, H, W)."""
         y_shape, windows = pooling.moved(x.shape, self.size, self.stride, self.pad)
-        self.bound = self.bound_before()
+        # The maximum of a window of padding alone is minus infinity.
+        self.bound = self.bound_before() if windows.all_touch(x.shape, y_shape) else math.inf
         if self.kind == 'average':
             self.kept = x.shape, windows, None, None
             return pooling.average_forward(x, y_shape, windows)
-        y, positions = pooling.max_forward(x, y_shape, windows, _harmless(self.bound), self.relu)
+        y, positions = pooling.max_forward(x, y_shape, windows, harmless(self.bound), self.relu)
         self.kept = x.shape, windows, positions, y if self.relu else None
         return y
 

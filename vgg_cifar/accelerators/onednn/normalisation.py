@@ -102,13 +102,14 @@ def batch_forward(
 
 
 def bound(
-    n: int, mean: numpy.ndarray, var: numpy.ndarray, gamma: numpy.ndarray, beta: numpy.ndarray
+    n: int, mean: numpy.ndarray, var: numpy.ndarray, gamma: numpy.ndarray, beta: numpy.ndarray, eps: float
 ) -> float:
     """Return what no result exceeds in magnitude, where statistics are of n numbers each.
 
     Whatever is wrong among them makes their statistics wrong.
     """
-    if not (numpy.isfinite(mean).all() and numpy.isfinite(var).all()):
+    divisors = var + numpy.float32(eps)
+    if not (numpy.isfinite(mean).all() and numpy.isfinite(divisors).all() and divisors.all()):
         return math.inf
     return math.sqrt(n) * elementwise.largest(gamma) + elementwise.largest(beta)
 

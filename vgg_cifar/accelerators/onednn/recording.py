@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import chainer
 import numpy
 
-from vgg_cifar.accelerators.onednn import blas, elementwise, threads
+from vgg_cifar.accelerators.onednn import blas, elementwise
 from vgg_cifar.accelerators.onednn.nodes import CrossEntropy, Node
 
 Array = numpy.ndarray
@@ -107,7 +107,7 @@ class Recording:
         self, parameters: Sequence[Array], batch: Sequence[Array]
     ) -> tuple[Array, Array, list[Array | None]]:
         """Return the loss and the accuracy, both (), and the gradients of the parameters."""
-        with blas.one_thread, threads.apart:
+        with blas.one_thread:
             return self._called(parameters, batch)
 
     def _called(

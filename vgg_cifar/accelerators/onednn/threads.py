@@ -51,60 +51,57 @@ def used() -> int:
         return 1
 
 
-class _Apart(threading.local):
-    """Inside a `with` of it, the threads that compute keep each to a processor, where there are just as many.
-
-    Left to itself beside one other process, Linux may keep two of them on one processor for good, where they
-    wait for each other: R1's step took 17 times as long as on an idle machine. The calling thread stays where
-    it is, and may move again afterwards. Where OpenMP is told how to place threads, it does. A thread may
-    enter again.
-    """
+class _Places(threading.local):
+    """The threads that OpenMP has beside this one, and around which processor they were spread."""
 
     def __init__(self) -> None:
-        self._depth = 0
-        self._processors: set[int] | None = None
-        self._workers: list[int] = []
-        self._at: int | None = None
-
-    def __enter__(self) -> None:
-        self._depth += 1
-        if self._depth > 1:
-            return
-        try:
-            if self._processors is None or (self._workers and self._processors != os.sched_getaffinity(0)):
-                self._begin()
-            if self._workers:
-                self._place()
-        except OSError:
-            # The processors of this process are changing just now.
-            self._workers = []
-
-    def __exit__(self, *error: object) -> None:
-        self._depth -= 1
-        if self._depth == 0 and self._workers and self._processors:
-            with contextlib.suppress(OSError):
-                os.sched_setaffinity(0, self._processors)
-
-    def _begin(self) -> None:
-        self._processors = os.sched_getaffinity(0) if hasattr(os, 'sched_getaffinity') else set()
-        self._workers, self._at = [], None
-        told = {'OMP_PROC_BIND', 'OMP_PLACES', 'GOMP_CPU_AFFINITY'} & set(os.environ)
-        if not told and 1 < used() == len(self._processors):
-            self._workers = _workers()
-
-    def _place(self) -> None:
-        processors = self._processors or set()
-        here = _openmp().sched_getcpu()
-        if here not in processors:
-            return
-        if here != self._at:
-            for worker, processor in zip(self._workers, sorted(processors - {here}), strict=True):
-                os.sched_setaffinity(worker, {processor})
-            self._at = here
-        os.sched_setaffinity(0, {here})
+        self.processors: set[int] | None = None
+        self.workers: list[int] = []
+        self.around: int | None = None
 
 
-apart = _Apart()
+_places = _Places()
+
+
+def spread() -> None:
+    """Keep each of OpenMP's threads to a processor, but for the calling one, where there are just as many.
+
+    Left to itself beside one other process, Linux may keep two of them on one processor for good, where they
+    wait for each other: R1's step took 17 times as long as on an idle machine. The calling thread, whose
+    processors its children inherit, goes where the system puts it, and the others get out of its way when
+    this is called again. Where OpenMP is told how to place threads, it does.
+    """
+    if not hasattr(os, 'sched_getaffinity'):
+        return
+    processors = os.sched_getaffinity(0)
+    if processors != _places.processors:
+        _begin(processors)
+    if not _places.workers:
+        return
+    here = _openmp().sched_getcpu()
+    if here == _places.around or here not in processors:
+        return
+    _places.around = here
+    try:
+        for worker, processor in zip(_places.workers, sorted(processors - {here}), strict=True):
+            os.sched_setaffinity(worker, {processor})
+    except ProcessLookupError:
+        # OpenMP ends threads when it needs fewer, and makes new ones.
+        _begin(processors)
+    except OSError:
+        _places.workers = []
+
+
+def _begin(processors: set[int]) -> None:
+    """Note the threads that are to be spread over these processors."""
+    for worker in _places.workers:
+        with contextlib.suppress(OSError):
+            os.sched_setaffinity(worker, processors)
+    _places.processors, _places.workers, _places.around = processors, [], None
+    told = {'OMP_PROC_BIND', 'OMP_PLACES', 'GOMP_CPU_AFFINITY'} & set(os.environ)
+    if not told and 1 < used() == len(processors):
+        workers = _workers()
+        _places.workers = workers if len(workers) == len(processors) - 1 else []
 
 
 def _workers() -> list[int]:
