@@ -129,6 +129,15 @@ def test_lines_close_together_above_others_have_a_panel_of_their_own(rules):
     assert 'close-up' in drawing.note
 
 
+@pytest.mark.parametrize('panels', [1, 2, 3, 5])
+def test_the_last_row_need_not_be_full(panels):
+    drawing = Drawing(
+        tuple(Panel(lambda axes: axes.plot([1, 2])) for _ in range(panels)), min(panels, 2), {}, ''
+    )
+    with styled():
+        assert len(compose(drawing, 'a figure').axes) == panels
+
+
 def test_noise_does_not_fill_an_axis(rules):
     (panel,) = made(rules, 0.78 + numpy.linspace(0, 0.001, 7)).panels
     low, high = axes_of(panel).get_ylim()

@@ -1,6 +1,7 @@
 """What all figures share: panels and their legend, put together in a file or one by one into a page."""
 
 import io
+import itertools
 import re
 import textwrap
 from collections.abc import Callable, Mapping
@@ -88,8 +89,12 @@ def compose(drawing: Drawing, title: str) -> Canvas:
     heights = [row[0].height for row in rows]
     canvas = Canvas(figsize=(max(7.2, sum(widths)), sum(heights)), layout='constrained')
     grid = canvas.subplots(len(rows), len(widths), squeeze=False, width_ratios=widths, height_ratios=heights)
-    for axes, panel in zip(grid.flat, drawing.panels, strict=True):
-        panel.draw(axes)
+    for axes, panel in itertools.zip_longest(grid.flat, drawing.panels):
+        if panel is None:
+            # The last row need not be full.
+            axes.remove()
+        else:
+            panel.draw(axes)
     width, height = canvas.get_size_inches()
     # A character is 0.08 inches wide on average.
     lines = [textwrap.fill(line, int(width / 0.08)) for line in title.splitlines()]
