@@ -1,8 +1,10 @@
 """Python in a process of its own, for what depends on the state of a process."""
 
+import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -31,3 +33,14 @@ def run_code(code, *flags, **options):
     result = python(*flags, '-c', code, **options)
     assert result.returncode == 0, result.stderr
     return result.stdout
+
+
+def scheduler_address(file):
+    """Return the address in the file of a Dask scheduler, which does not write it in one go."""
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            return json.loads(file.read_text())['address']
+        except (FileNotFoundError, ValueError):
+            assert time.monotonic() < deadline
+            time.sleep(0.02)

@@ -1,7 +1,6 @@
 """Clusters in which not everybody can take part: real ones, of processes."""
 
 import functools
-import json
 import logging
 import os
 import subprocess
@@ -10,7 +9,7 @@ import time
 
 import distributed
 import pytest
-from processes import ROOT
+from processes import ROOT, scheduler_address
 
 from vgg_cifar import dask_connection
 from vgg_cifar.dask_connection import Team, connected
@@ -47,10 +46,7 @@ def start(tmp_path):
             cwd=tmp_path,
         )
         started.append(process)
-        while kind == 'scheduler' and not file.exists():
-            assert process.poll() is None
-            time.sleep(0.02)
-        return json.loads(file.read_text())['address']
+        return scheduler_address(file)
 
     yield start
     for process in started:

@@ -3,7 +3,6 @@
 import concurrent.futures
 import contextlib
 import gc
-import json
 import os
 import signal
 import subprocess
@@ -14,7 +13,7 @@ import h5py
 import numpy
 import pytest
 from distributed import Client
-from processes import ROOT
+from processes import ROOT, scheduler_address
 
 from augment import cluster, transforms
 from augment.__main__ import EXAMPLES, main
@@ -90,9 +89,7 @@ class Processes:
 
     @property
     def address(self):
-        path = self.folder / 'scheduler.json'
-        wait_for(path.exists)
-        return json.loads(path.read_text())['address']
+        return scheduler_address(self.folder / 'scheduler.json')
 
     @contextlib.contextmanager
     def held(self, row, block):

@@ -11,7 +11,7 @@ import time
 
 import pytest
 from distributed import Client
-from processes import run_code
+from processes import run_code, scheduler_address
 
 from vgg_cifar.errors import InputError
 from vgg_cifar.stop_signals import STOP_SIGNALS
@@ -40,11 +40,7 @@ class Hosts:
         self.processes = []
         file = folder / 'scheduler.json'
         self._start('scheduler', '--host', '127.0.0.1', '--port', '0', '--scheduler-file', file)
-        deadline = time.monotonic() + 60
-        while not file.exists():
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-        self.address = json.loads(file.read_text())['address']
+        self.address = scheduler_address(file)
 
     def __enter__(self):
         return self
