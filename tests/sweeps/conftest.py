@@ -18,12 +18,12 @@ TIMES = ('seconds', 'images_per_second', 'elapsed_time')
 
 @pytest.fixture(scope='session')
 def images(tmp_path_factory):
-    """Path of a file of 8x8 images: a deep network takes a second or two, enough to be cut in the middle."""
+    """Path of a file of images: a deep network takes a second or two, enough to be cut in the middle."""
     random = numpy.random.RandomState(0)
     path = tmp_path_factory.mktemp('data') / 'noise.hdf5'
     with h5py.File(path, 'w') as file:
         for part, count in (('train', 600), ('test', 200)):
-            file[f'X_{part}'] = random.randint(0, 256, (count, 3, 8, 8)).astype('u1')
+            file[f'X_{part}'] = random.randint(0, 256, (count, 3, 20, 20)).astype('u1')
             file[f'Y_{part}'] = numpy.arange(count, dtype='i4') % 10
     return path
 
