@@ -441,7 +441,7 @@ def main(given: list[str] | None = None) -> int:
     parser.add_argument(
         '--data',
         type=Path,
-        help='CIFAR10.hdf5, or a folder with it, EMNIST.hdf5 and CIFAR100.hdf5, for the studies',
+        help='CIFAR10.hdf5, or a folder with it, EMNIST-BALANCED.hdf5 and CIFAR100.hdf5, for the studies',
     )
     parser.add_argument('--minutes', type=float, default=8.0, help='the longest that all may take')
     parser.add_argument('--small', action='store_true', help='little of everything, to see that it works')

@@ -105,13 +105,13 @@ def convolution(
         x = chainer.as_variable(x)
         return accelerator.folding.rectified_convolution(conv, bn, x, _dtype(), slope, added)
     moves = pair(conv.stride), pair(conv.pad), pair(conv.dilate)
-    rectifies = bn is None and shortcut is None
-    convolve = nodes.Convolution(*moves, conv.groups, _dtype(), slope if rectifies else 1.0)
+    alone = bn is None and shortcut is None
+    convolve = nodes.Convolution(*moves, conv.groups, _dtype(), slope if alone else 1.0)
     bias = [] if conv.b is None else [conv.b]
     # Normalisation takes a bias away again; a GPU does not add it first.
     later = bias if accelerator is cudnn and bn is not None and chainer.config.train else []
     (h,) = convolve.apply((x, conv.W, *([] if later else bias)))
-    if rectifies:
+    if alone:
         return h
     if bn is not None and not chainer.config.train:
         return _rectified(bn(h), slope, shortcut)

@@ -7,7 +7,6 @@ import chainer
 import numpy
 
 from vgg_cifar.accelerators import cudnn
-from vgg_cifar.accelerators.whole_update import WholeUpdate
 from vgg_cifar.training.recorded_step import RecordedStep
 
 Array = Any
@@ -30,12 +29,11 @@ class CapturedStep(RecordedStep):
 
     def _repeat(self, recording: Any, x: Array, labels: Array) -> None:
         optimizer = self._optimizer
-        whole = self._whole_update()
-        parameters = list(optimizer.target.params()) if whole is None else whole.parameters
+        parameters = self._parameters()
         arrays = [parameter.array for parameter in parameters]
         places, capture = self._captures.get(id(recording), ([], None))
         if len(places) != len(arrays) or any(a is not b for a, b in zip(places, arrays, strict=True)):
-            capture = self._captured(recording, arrays, whole, x, labels)
+            capture = self._captured(recording, arrays, x, labels)
             self._captures[id(recording)] = arrays, capture
         if capture is None:
             optimizer.update(optimizer.target, x, labels)
@@ -43,18 +41,13 @@ class CapturedStep(RecordedStep):
         loss, accuracy, gradients = capture(x, labels)
         # The next step overwrites them, and a log may look at them later.
         optimizer.target.report(*(chainer.Variable(each.copy()) for each in (loss, accuracy)))
-        if whole is not None:
-            whole()
-            return
-        for parameter, gradient in zip(parameters, gradients, strict=True):
-            parameter.grad = gradient
-        optimizer.update()
+        self._update(parameters, gradients)
 
-    def _captured(
-        self, recording: Any, arrays: list[Array], whole: WholeUpdate | None, x: Array, labels: Array
-    ) -> Any:
+    def _captured(self, recording: Any, arrays: list[Array], x: Array, labels: Array) -> Any:
         """Return the passes on these parameters as a graph; None where that cannot be."""
         from vgg_cifar.accelerators.cudnn.capture import Capture
+
+        whole = self._whole
 
         def passes(*batch: Array) -> Any:
             loss, accuracy, gradients = recording(arrays, batch)

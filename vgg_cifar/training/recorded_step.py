@@ -63,23 +63,27 @@ class RecordedStep:
         self._recordable = recording.obstacle is None
 
     def _repeat(self, recording: Any, x: Array, labels: Array) -> None:
-        whole = self._whole_update()
-        parameters = list(self._optimizer.target.params()) if whole is None else whole.parameters
+        parameters = self._parameters()
         loss, accuracy, gradients = recording([each.array for each in parameters], (x, labels))
         self._optimizer.target.report(chainer.Variable(loss), chainer.Variable(accuracy))
-        if whole is not None:
-            whole.gather(gradients)
-            whole()
+        if self._whole is not None:
+            self._whole.gather(gradients)
+        self._update(parameters, gradients)
+
+    def _parameters(self) -> list[Any]:
+        """Return the parameters, where `_whole` wants them if they can be updated at once."""
+        if self._whole is None or not self._whole.stands():
+            self._whole = WholeUpdate(self._optimizer) if WholeUpdate.suits(self._optimizer) else None
+        return list(self._optimizer.target.params()) if self._whole is None else self._whole.parameters
+
+    def _update(self, parameters: list[Any], gradients: list[Array | None]) -> None:
+        """Update by the gradients, which `_whole` has gathered where there is one."""
+        if self._whole is not None:
+            self._whole()
             return
         for parameter, gradient in zip(parameters, gradients, strict=True):
             parameter.grad = gradient
         self._optimizer.update()
-
-    def _whole_update(self) -> WholeUpdate | None:
-        """Return what updates all parameters at once, having moved them to where it wants them, or None."""
-        if self._whole is None or not self._whole.stands():
-            self._whole = WholeUpdate(self._optimizer) if WholeUpdate.suits(self._optimizer) else None
-        return self._whole
 
 
 def _is_our_own(optimizer: chainer.Optimizer) -> bool:

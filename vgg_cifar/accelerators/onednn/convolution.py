@@ -206,11 +206,25 @@ def forward(
     return y
 
 
-def bound(pixel: float, weights: numpy.ndarray, bias: numpy.ndarray | None, slope: float) -> float:
-    """Return what no result of `forward` exceeds in magnitude, where none of the image exceeds `pixel`."""
+def rectified(
+    x: numpy.ndarray,
+    pixel: float,
+    weights: numpy.ndarray,
+    bias: numpy.ndarray | None,
+    y_shape: Shape,
+    geometry: Geometry,
+    slope: float,
+) -> tuple[numpy.ndarray, float]:
+    """Return what `forward` does, but NaN stays NaN, and what none of it exceeds in magnitude.
+
+    None of x exceeds `pixel`.
+    """
     most = numpy.abs(weights.reshape(len(weights), -1)).sum(1, dtype=numpy.float64).max()
     added = 0 if bias is None else elementwise.largest(bias)
-    return float(max(1, slope) * (pixel * most + added))
+    bound = float(max(1, slope) * (pixel * most + added))
+    at_once = slope > 0 or (elementwise.harmless(pixel) and elementwise.harmless(bound))
+    y = forward(x, weights, bias, y_shape, geometry, slope if at_once else 1)
+    return (y if at_once else elementwise.relu(y)), bound
 
 
 def backward_data(

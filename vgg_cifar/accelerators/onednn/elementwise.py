@@ -124,6 +124,15 @@ def largest(x: numpy.ndarray) -> float:
     return max(float(x.max()), -float(x.min()))
 
 
+def harmless(bound: float) -> bool:
+    """Whether what is bounded so has neither infinities nor NaN in it, nor in sums on the way to it.
+
+    oneDNN's ReLU and its maxima take NaN for 0, and a diverging network would look healthy. Float32 ends at
+    3e38; on the way, Winograd's method multiplies by hundreds.
+    """
+    return bound < 1e30
+
+
 def add(x: numpy.ndarray, y: numpy.ndarray, in_place: bool = False) -> numpy.ndarray:
     """Return x + y, both of one shape and float32 or bfloat16; `in_place` lets it overwrite x."""
     x = dense(x)

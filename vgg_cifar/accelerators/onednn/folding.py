@@ -5,7 +5,7 @@ from typing import Any
 import chainer
 import numpy
 
-from vgg_cifar.accelerators.onednn import convolution, elementwise, nodes
+from vgg_cifar.accelerators.onednn import convolution, elementwise
 from vgg_cifar.accelerators.onednn.arrays import canonical
 
 Array = numpy.ndarray
@@ -34,10 +34,8 @@ def rectified_convolution(
         return chainer.as_variable(y if shortcut is None else elementwise.relu(y, slope, shortcut))
     pixel = getattr(x, 'bound', None)
     pixel = elementwise.largest(x.array) if pixel is None else pixel
-    bound = convolution.bound(pixel, weights, bias, slope)
-    at_once = nodes.harmless(pixel) and nodes.harmless(bound)
-    y = convolution.forward(image, weights, bias, y_shape, geometry, slope if at_once else 1)
-    made: Any = chainer.as_variable(y if at_once else elementwise.relu(y))
+    y, bound = convolution.rectified(image, pixel, weights, bias, y_shape, geometry, slope)
+    made: Any = chainer.as_variable(y)
     # As nodes give it to what they make.
     made.bound = bound
     return made

@@ -87,10 +87,12 @@ STATUS = {
     6: 'not required',
 }
 # The instruction sets that matter here, widest first, by the bits of dnnl_cpu_isa_t.
+AVX512 = 0x27
+AVX512_BFLOAT16 = 0xE7
 INSTRUCTION_SETS = {
     0xFEF: 'AMX',
-    0xE7: 'AVX-512 with bfloat16',
-    0x27: 'AVX-512',
+    AVX512_BFLOAT16: 'AVX-512 with bfloat16',
+    AVX512: 'AVX-512',
     0x7: 'AVX2',
     0x3: 'AVX',
     0x1: 'SSE4.1',
@@ -218,12 +220,12 @@ class Library:
     @property
     def has_avx512(self) -> bool:
         """Whether oneDNN uses AVX-512 on this machine."""
-        return self.isa & 0x27 == 0x27
+        return self.isa & AVX512 == AVX512
 
     @property
     def has_bfloat16(self) -> bool:
         """Whether this CPU multiplies bfloat16 in hardware."""
-        return self.isa & 0xE7 == 0xE7
+        return self.isa & AVX512_BFLOAT16 == AVX512_BFLOAT16
 
 
 def _check(status: int, call: Any, arguments: tuple) -> int:

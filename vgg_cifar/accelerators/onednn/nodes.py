@@ -103,15 +103,6 @@ class Node(chainer.FunctionNode):
         return chainer.grad([self.reference(*apart)], chosen, grad_outputs, enable_double_backprop=True)
 
 
-def harmless(bound: float) -> bool:
-    """Whether what is bounded so has neither infinities nor NaN in it, nor in sums on the way to it.
-
-    oneDNN's ReLU and its maxima take NaN for 0, and a diverging network would look healthy. Float32 ends at
-    3e38; on the way, Winograd's method multiplies by hundreds.
-    """
-    return bound < 1e30
-
-
 class Convolution(Node):
     """Convolution, and perhaps a ReLU; the bias's gradient falls out of the weights'.
 
@@ -135,10 +126,7 @@ class Convolution(Node):
         )
         image = canonical(x, self.dtype)
         pixel = self.bound_before(x)
-        self.bound = convolution.bound(pixel, weights, bias, self.slope)
-        at_once = self.slope > 0 or (harmless(pixel) and harmless(self.bound))
-        y = convolution.forward(image, weights, bias, y_shape, moves, self.slope if at_once else 1)
-        y = y if at_once else elementwise.relu(y)
+        y, self.bound = convolution.rectified(image, pixel, weights, bias, y_shape, moves, self.slope)
         self.kept = x.dtype, image, weights, bias is not None, moves, y if self.slope != 1 else None
         return y
 
@@ -182,7 +170,7 @@ class BatchNormalization(Node):
         self.kept = x, mean, var, gamma, positive if self.relu else None
         m = x.size // gamma.size
         self.bound = normalisation.bound(m, mean, var, gamma, beta, self.eps)
-        if self.relu and not harmless(self.bound):
+        if self.relu and not elementwise.harmless(self.bound):
             y = elementwise.relu(normalisation.batch_forward(x, gamma, beta, self.eps).y)
         self.running_mean *= self.decay
         self.running_mean += (1 - self.decay) * mean
@@ -279,7 +267,7 @@ class Pooling(Node):
         if self.kind == 'average':
             self.kept = x.shape, windows, None, None
             return pooling.average_forward(x, y_shape, windows)
-        y, positions = pooling.max_forward(x, y_shape, windows, harmless(self.bound), self.relu)
+        y, positions = pooling.max_forward(x, y_shape, windows, elementwise.harmless(self.bound), self.relu)
         self.kept = x.shape, windows, positions, y if self.relu else None
         return y
 
