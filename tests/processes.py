@@ -35,12 +35,13 @@ def run_code(code, *flags, **options):
     return result.stdout
 
 
-def scheduler_address(file):
-    """Return the address in the file of a Dask scheduler, which does not write it in one go."""
+def scheduler_address(file, process=None):
+    """Return the address in the file of a Dask scheduler, a process, which does not write it in one go."""
     deadline = time.monotonic() + 60
     while True:
         try:
             return json.loads(file.read_text())['address']
         except (FileNotFoundError, ValueError):
             assert time.monotonic() < deadline
+            assert process is None or process.poll() is None
             time.sleep(0.02)

@@ -46,7 +46,7 @@ def start(tmp_path):
             cwd=tmp_path,
         )
         started.append(process)
-        return scheduler_address(file)
+        return scheduler_address(file, process)
 
     yield start
     for process in started:
