@@ -68,7 +68,7 @@ def versions(arguments: argparse.Namespace) -> dict[str, Any]:
 def errors(arguments: argparse.Namespace) -> dict[str, Any]:
     """Return for each function and type the largest relative error of outputs and gradients.
 
-    Where a function fails, its last words stand there instead.
+    Where functions fail, their last words stand under `failed`, and the part is to be done again.
     """
     on_gpu = arguments.device != '-1'
     chosen, dtypes = [*functions()], ('f4', 'f2', 'f8')
@@ -86,13 +86,14 @@ def errors(arguments: argparse.Namespace) -> dict[str, Any]:
     if importlib.util.find_spec('torch'):
         measured['PyTorch, convolution f4'] = functools.partial(torchs_error, 'cuda' if on_gpu else 'cpu')
     found: dict[str, Any] = {}
+    failed: dict[str, str] = {}
     for name, measure in measured.items():
         try:
             found[name] = float(f'{measure():.2g}')
         except Exception as error:
             traceback.print_exc()
-            found[name] = f'{type(error).__name__}: {error}'
-    return found
+            failed[name] = f'{type(error).__name__}: {error}'
+    return found | ({'failed': failed} if failed else {})
 
 
 def functions() -> Iterator[tuple[str, Callable, list[tuple[int, ...]]]]:
@@ -400,9 +401,11 @@ def sources() -> str:
 def check(name: str, arguments: argparse.Namespace, seconds: float) -> bool:
     """Do a part in a process of its own, within its time; return whether it is done."""
     path = arguments.out / f'{name}.json'
-    if path.exists() and json.loads(path.read_text()).get('sources') == sources():
-        print(f'{name}: done before')
-        return True
+    if path.exists():
+        before = json.loads(path.read_text())
+        if before['sources'] == sources() and 'failed' not in before['shown']:
+            print(f'{name}: done before')
+            return True
     options = ['-d', arguments.device, '-o', arguments.out, *(['--small'] if arguments.small else [])]
     options += ['--data', arguments.data] if arguments.data else []
     begun = time.monotonic()
@@ -417,8 +420,8 @@ def check(name: str, arguments: argparse.Namespace, seconds: float) -> bool:
     return outcome == 'done'
 
 
-def work(name: str, arguments: argparse.Namespace) -> None:
-    """Do a part here, and write what it shows."""
+def work(name: str, arguments: argparse.Namespace) -> int:
+    """Do a part here, and write what it shows; return the exit status."""
     # Before Chainer, which it makes work.
     import vgg_cifar  # noqa: F401
 
@@ -428,6 +431,7 @@ def work(name: str, arguments: argparse.Namespace) -> None:
     partial = arguments.out / f'.{name}.json'
     partial.write_text(json.dumps(found, indent=2) + '\n')
     partial.replace(arguments.out / f'{name}.json')
+    return 1 if 'failed' in shown else 0
 
 
 def main(given: list[str] | None = None) -> int:
@@ -450,8 +454,7 @@ def main(given: list[str] | None = None) -> int:
     arguments.out = arguments.out.resolve()
     arguments.out.mkdir(parents=True, exist_ok=True)
     if arguments.work:
-        work(arguments.work, arguments)
-        return 0
+        return work(arguments.work, arguments)
     names = arguments.only or [name for name in PARTS if name != 'study' or arguments.data]
     ends = time.monotonic() + 60 * arguments.minutes
     left = [name for name in names if not check(name, arguments, ends - time.monotonic())]

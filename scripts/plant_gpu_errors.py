@@ -395,6 +395,8 @@ ERRORS = (
         'in_memory(arranged(x, self.dtype)).reshape(len(x), -1)',
         'on_gpu',
     ),
+    Error('ours: images in order', 'kernels.cu', 'rows[row] * pixels', 'row * pixels', 'on_gpu'),
+    Error('ours: labels in order', 'kernels.cu', 'labels[rows[row]]', 'labels[row]', 'on_gpu'),
 )
 
 

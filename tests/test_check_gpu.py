@@ -40,6 +40,21 @@ def test_a_part_that_fails_leaves_nothing(tmp_path, capfd, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_function_that_fails_fails_its_part(tmp_path, capfd, monkeypatch):
+    def broken(x):
+        raise RuntimeError('no such plan')
+
+    monkeypatch.setattr(check_gpu, 'functions', lambda: [('convolution', broken, [(2, 2)])])
+    monkeypatch.setattr(check_gpu, 'torchs_error', lambda device: 0.0)
+    monkeypatch.setitem(check_gpu.SECONDS, 'errors', 0)
+    assert dry_run(tmp_path, '--work', 'errors') == 1
+    shown = json.loads((tmp_path / 'errors.json').read_text())['shown']
+    assert shown['failed'] == {'convolution f4': 'RuntimeError: no such plan'}
+    assert shown['layers.linear float32'] < 1e-4
+    assert dry_run(tmp_path, '--only', 'errors') == 1
+    assert 'errors: OUT OF TIME' in capfd.readouterr().out
+
+
 @pytest.mark.parametrize('part', ['steps', 'speed', 'same-bits', 'study'])
 def test_every_part_is_known(part):
     assert part in check_gpu.PARTS

@@ -188,6 +188,27 @@ def test_rules_of_single_parameters_may_change_between_steps(change, optimizer):
     assert_same(run(True), run(False))
 
 
+@pytest.mark.filterwarnings('ignore:Non finite number')
+@pytest.mark.parametrize('optimizer', ['sgd', 'adam', 'msvag'])
+@pytest.mark.parametrize('scale', [None, 1000.0])
+def test_scaled_losses_leave_the_same_bits(optimizer, scale):
+    def run(recorded):
+        trained = Trained('conv_pool', optimizer, recorded)
+        trained.optimizer.loss_scaling(scale=scale)
+        scales = []
+        for size in (1.0, 1.0, 1.0, 1.0, numpy.inf, 1.0, 1.0):
+            trained.take(1, scale=size)
+            scales.append(trained.optimizer._loss_scale)
+        return trained, scales
+
+    (recorded, ours), (plain, chainers) = run(True), run(False)
+    assert recorded.repeated
+    assert ours == chainers
+    if scale is None:
+        assert ours[:5] == [2.0, 4.0, 8.0, 16.0, 8.0]
+    assert_same(recorded, plain)
+
+
 def test_foreign_networks_are_asked_each_time():
     class Own(models.MLP):
         calls = 0

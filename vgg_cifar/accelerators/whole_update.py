@@ -90,7 +90,6 @@ class WholeUpdate:
         hooks = optimizer._hookable
         return (
             type(optimizer).update is chainer.GradientMethod.update
-            and optimizer._loss_scale is None
             and not hooks._post_update_hooks
             and all(type(hook) is WeightDecay for hook in hooks._pre_update_hooks.values())
             and bool(rules)
@@ -130,14 +129,22 @@ class WholeUpdate:
         for parameter, view in zip(self.parameters, self._gradients, strict=True):
             if parameter.grad is not view:
                 parameter.grad = view
-        rule = self._whole.update_rule
-        for hook in self._optimizer._hookable._pre_update_hooks.values():
+        optimizer, rule = self._optimizer, self._whole.update_rule
+        self._whole._loss_scale = optimizer._loss_scale
+        if optimizer._loss_scaling_is_dynamic and self._xp.isfinite(self._whole.grad).all():
+            optimizer._loss_scaling_isnan = False
+        else:
+            # Looks at one parameter after the other, if at all.
+            optimizer.check_nan_in_grads()
+        for hook in optimizer._hookable._pre_update_hooks.values():
             hook(rule, self._whole)
-        self._optimizer.t += 1
-        rule.t = self._rules[0].t
-        rule.update(self._whole)
-        for each in self._rules:
-            each.t = rule.t
+        optimizer.t += 1
+        if optimizer.is_safe_to_update():
+            rule.t = self._rules[0].t
+            rule.update(self._whole)
+            for each in self._rules:
+                each.t = rule.t
+        optimizer.update_loss_scale()
 
     def _gathered(self, size: int, arrays: Sequence[Array]) -> Array:
         whole = self._xp.zeros(size, numpy.float32)

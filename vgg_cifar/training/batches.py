@@ -8,6 +8,7 @@ from typing import Any
 import chainer
 import numpy
 
+from vgg_cifar.accelerators import cudnn
 from vgg_cifar.datasets.image_data import scale
 
 
@@ -33,6 +34,10 @@ class Batches:
         """Return the images of `rows` as float32, uint8 scaled to [0, 1], and their labels."""
         if not isinstance(rows, slice):
             rows = self.device.xp.asarray(rows)
+            if self.device.xp is not numpy and self.x.dtype == numpy.uint8 and cudnn.live():
+                from vgg_cifar.accelerators.cudnn import kernels
+
+                return kernels.gathered(self.x, self.y, rows)
         return scale(self.x[rows]), self.y[rows]
 
     def order(self, random: numpy.random.RandomState) -> numpy.ndarray:

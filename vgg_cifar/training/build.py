@@ -16,9 +16,6 @@ from vgg_cifar.training.classifier import Classifier
 from vgg_cifar.training.settings import Settings
 from vgg_cifar.training.updater import Updater
 
-# Gradients below 2^-24 are 0 in float16; so much more they are when they are computed.
-LOSS_SCALE = 1024.0
-
 
 def load_data(settings: Settings) -> ImageData:
     """Load the images that `settings` name, all of them; `choose` draws the subset."""
@@ -64,7 +61,8 @@ def build_optimizer(settings: Settings, model: chainer.Chain) -> chainer.Optimiz
         settings.weight_decay,
     )
     if settings.compute == 'float16':
-        optimizer.set_loss_scale(LOSS_SCALE)
+        # Gradients below 2^-24 are 0 in float16, and above 65504 infinite.
+        optimizers.scale_losses(optimizer)
     return optimizer
 
 

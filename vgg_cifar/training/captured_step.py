@@ -17,15 +17,17 @@ class CapturedStep(RecordedStep):
 
     Forward and backward passes are one launch from the fourth step of a kind on. The update is a kernel for
     all parameters where the optimizer's rule allows it, else Chainer's; either is queued while the passes
-    still run. Where losses are scaled, or something cannot be captured, steps are Chainer's.
+    still run. Where something cannot be captured, steps are Chainer's.
     """
 
     _live = staticmethod(cudnn.live)
 
     def __init__(self, optimizer: chainer.Optimizer) -> None:
         super().__init__(optimizer)
-        self._recordable = self._recordable and self._optimizer._loss_scale is None
         self._captures: dict[int, tuple[list[Array], Any]] = {}
+        # The loss's own, where graphs look for it, and what it holds.
+        self._gradient: Array = None
+        self._scale = 0.0
 
     def _repeat(self, recording: Any, x: Array, labels: Array) -> None:
         optimizer = self._optimizer
@@ -38,6 +40,7 @@ class CapturedStep(RecordedStep):
         if capture is None:
             optimizer.update(optimizer.target, x, labels)
             return
+        self._set_gradient()
         loss, accuracy, gradients = capture(x, labels)
         # The next step overwrites them, and a log may look at them later.
         optimizer.target.report(*(chainer.Variable(each.copy()) for each in (loss, accuracy)))
@@ -45,18 +48,20 @@ class CapturedStep(RecordedStep):
 
     def _captured(self, recording: Any, arrays: list[Array], x: Array, labels: Array) -> Any:
         """Return the passes on these parameters as a graph; None where that cannot be."""
+        import cupy
+
         from vgg_cifar.accelerators.cudnn.capture import Capture
 
         whole = self._whole
 
         def passes(*batch: Array) -> Any:
-            loss, accuracy, gradients = recording(arrays, batch)
+            loss, accuracy, gradients = recording(arrays, batch, self._gradient)
             if whole is not None:
                 whole.gather(gradients)
             return loss, accuracy, gradients
 
-        # The one kernel that no step before has needed: nothing is to be compiled while a graph is captured.
-        numpy.ones_like(arrays[0].sum())
+        if self._gradient is None:
+            self._gradient = cupy.ndarray((), numpy.float32)
         try:
             return Capture(passes, (x, labels))
         # Of whatever kind: cuDNN's, CuPy's, the driver's.
@@ -64,3 +69,9 @@ class CapturedStep(RecordedStep):
             self._recordable = False
             warnings.warn(f'the training step is not captured, and slower for it: {error}', stacklevel=2)
             return None
+
+    def _set_gradient(self) -> None:
+        scale = self._optimizer._loss_scale or 1.0
+        if scale != self._scale:
+            self._gradient.fill(scale)
+            self._scale = scale

@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+import warnings
 from collections.abc import Mapping
 
 import chainer
@@ -85,3 +86,14 @@ def build(
     if weight_decay:
         optimizer.add_hook(chainer.optimizer_hooks.WeightDecay(weight_decay))
     return optimizer
+
+
+def scale_losses(optimizer: chainer.Optimizer) -> None:
+    """Have an optimizer scale losses, so that their gradients in float16 are neither 0 nor infinite.
+
+    By Chainer's rule: the scale doubles step by step until a gradient is infinite; such a step is left out
+    and halves it. From then on it doubles in 1,000 steps.
+    """
+    optimizer.loss_scaling()
+    # That a step is left out is how the scale is found; Chainer warns of each parameter.
+    warnings.filterwarnings('ignore', 'Non finite number found in param.grad', UserWarning)

@@ -57,14 +57,16 @@ class RecordedStep:
         from vgg_cifar.accelerators.onednn.recording import Recording
 
         target = self._optimizer.target
-        recording = Recording(target, list(target.params()), (x, labels))
+        recording = Recording(target, list(target.params()), (x, labels), self._optimizer._loss_scale)
         self._optimizer.update()
         self._recordings[kind] = recording
         self._recordable = recording.obstacle is None
 
     def _repeat(self, recording: Any, x: Array, labels: Array) -> None:
         parameters = self._parameters()
-        loss, accuracy, gradients = recording([each.array for each in parameters], (x, labels))
+        arrays = [each.array for each in parameters]
+        gradient = numpy.full((), self._optimizer._loss_scale or 1, numpy.float32)
+        loss, accuracy, gradients = recording(arrays, (x, labels), gradient)
         self._optimizer.target.report(chainer.Variable(loss), chainer.Variable(accuracy))
         if self._whole is not None:
             self._whole.gather(gradients)
@@ -82,7 +84,7 @@ class RecordedStep:
             self._whole()
             return
         for parameter, gradient in zip(parameters, gradients, strict=True):
-            parameter.grad = gradient
+            parameter.grad, parameter._loss_scale = gradient, self._optimizer._loss_scale
         self._optimizer.update()
 
 

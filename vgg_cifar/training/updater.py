@@ -38,6 +38,15 @@ class Updater(StandardUpdater):
         if batches.is_new_epoch:
             optimizer.new_epoch(auto=True)
 
+    def serialize(self, serializer: chainer.AbstractSerializer) -> None:
+        """Save or restore Chainer's state, and what a loss is scaled by, which Chainer forgets."""
+        super().serialize(serializer)
+        optimizer: Any = self.get_optimizer('main')
+        if optimizer._loss_scaling_is_dynamic:
+            optimizer._loss_scale = float(serializer('loss_scale', optimizer._loss_scale))
+            overflown = serializer('loss_has_overflown', optimizer._loss_scaling_isnan_ever)
+            optimizer._loss_scaling_isnan_ever = bool(overflown)
+
 
 def step_of(optimizer: Any, device: chainer.backend.Device) -> Step:
     """Return what takes an optimizer's steps on a device."""

@@ -135,7 +135,7 @@ METHODS = {
     **{f'__{name}__': _by_numpy(f'__{name}__') for name in (*BINARY, *(f'r{name}' for name in BINARY))},
     **{f'__{name}__': _by_numpy(f'__{name}__') for name in ('neg', 'gt', 'ge', 'lt', 'pow', 'rpow')},
     # Indexing is not among these: by slices it is a matter of addresses, and stays CuPy's.
-    **{name: _by_numpy(name) for name in ('sum', 'mean', 'max', 'dot')},
+    **{name: _by_numpy(name) for name in ('sum', 'mean', 'max', 'all', 'dot')},
     **{f'__i{name}__': _in_place(f'__i{name}__') for name in BINARY},
     '__array_ufunc__': lambda self, ufunc, method, *inputs: _wrapped(ufunc(*map(host, inputs))),
     'fill': lambda self, value: host(self).fill(value),
@@ -204,6 +204,8 @@ FUNCTIONS = {
     'zeros_like': lambda a, dtype=None, **named: device(numpy.zeros(a.shape, dtype or a.dtype)),
     'ones_like': lambda a, dtype=None, **named: device(numpy.ones(a.shape, dtype or a.dtype)),
     'concatenate': lambda arrays, axis=0: device(numpy.concatenate([*map(host, arrays)], axis)),
+    'isfinite': lambda a: device(numpy.isfinite(host(a))),
+    'all': lambda a: a.all(),
     'ElementwiseKernel': Kernel,
     'ReductionKernel': Kernel,
     'RawKernel': Kernel,

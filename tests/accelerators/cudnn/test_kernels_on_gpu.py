@@ -2,6 +2,7 @@
 
 import types
 
+import chainer
 import ml_dtypes
 import numpy
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from test_layers_on_gpu import gpu, numbers  # noqa: F401
 
 from vgg_cifar.accelerators.cudnn import kernels, nodes
+from vgg_cifar.training import batches
 
 DTYPES = {'float32': numpy.float32, 'float16': numpy.float16, 'bfloat16': ml_dtypes.bfloat16}
 # How far a rounded number is off, relative to it.
@@ -47,6 +49,20 @@ def parameters(n, seed):
     gamma, beta = numbers((2, n), seed)
     gamma[::7], beta[::5] = 0, 0
     return gamma, beta
+
+
+@some
+@given(n=st.sampled_from((1, 7, 300)), shape=st.sampled_from(((3, 4, 4), (1, 5, 5), (1, 28, 28))), seed=seeds)
+def test_batches_have_the_bits_of_the_cpus(gpu, n, shape, seed):  # noqa: F811
+    random = numpy.random.RandomState(seed)
+    images, labels = random.randint(0, 256, (50, *shape)).astype('u1'), random.randint(0, 9, 50, 'i4')
+    rows = random.randint(0, 50, n)
+    card = types.SimpleNamespace(xp=cupy, send=device)
+    found = batches.Batches(images, labels, card)(rows)
+    wanted = batches.Batches(images, labels, chainer.get_device('@numpy'))(rows)
+    for one, other in zip(found, wanted, strict=True):
+        assert one.dtype == other.dtype
+        numpy.testing.assert_array_equal(host(one), other)
 
 
 @some

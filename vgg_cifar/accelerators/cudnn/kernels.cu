@@ -474,6 +474,21 @@ rectified_gradient(const T *__restrict__ y, const T *__restrict__ gy, float slop
     }
 }
 
+/** A batch: of images of bytes those of some rows, as numbers from 0 to 1, and their labels. */
+extern "C" __global__ void __launch_bounds__(THREADS)
+gathered(const unsigned char *__restrict__ images, const int *__restrict__ labels,
+         const long long *__restrict__ rows, long long pixels, long long size,
+         float *__restrict__ x, int *__restrict__ y) {
+    EVERY_VECTOR(i) {
+        const long long row = i / pixels, pixel = i - row * pixels;
+        const Vector<unsigned char> bytes = loaded(images + rows[row] * pixels + pixel);
+        Vector<float> values;
+        for (int k = 0; k < V; ++k) values.at[k] = bytes.at[k] / 255.0f;
+        store(values, x + i);
+        if (pixel == 0) y[row] = labels[rows[row]];
+    }
+}
+
 /** SplitMix64's finaliser (Steele, Lea and Flood, 2014). */
 __device__ unsigned long long mixed(unsigned long long z) {
     z += 0x9E3779B97F4A7C15ull;

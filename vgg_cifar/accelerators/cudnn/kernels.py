@@ -1,4 +1,4 @@
-"""Launches kernels of our own (kernels.cu): normalisation, ReLU, pooling, dropout, the loss.
+"""Launches kernels of our own (kernels.cu): batches, normalisation, ReLU, pooling, dropout, the loss.
 
 Images are given as the arrays (N, H, W, C) that they are in memory. All arrays are C-contiguous, and those of
 one call have one type: float32, float16 or bfloat16; vectors of channels are float32. What is added up, is so
@@ -216,6 +216,25 @@ def average_pooling_gradient(gy: Array, moves: Moves, gx: Array) -> None:
     """Write the gradient of x over gx."""
     cut = _cut(gx, least=1)
     _launch('average_pooling_gradient', gx, cut, _aligned(gy), *map(int32, moves), cut.rows, cut.each, gx)
+
+
+def gathered(images: Array, labels: Array, rows: Array) -> tuple[Array, Array]:
+    """Return the images of some rows, float32 from 0 to 1, and their labels.
+
+    Args:
+        images: uint8 (N, C, H, W).
+        labels: int32 (N,).
+        rows: int64 (n,), which to take; at least one.
+
+    """
+    x = cupy.ndarray((len(rows), *images.shape[1:]), numpy.float32)
+    y = cupy.ndarray(len(rows), numpy.int32)
+    pixels = x.size // len(x)
+    vector = _vector(x, pixels)
+    grid = (min(MOST, -(-x.size // (vector * THREADS))),)
+    arguments = _aligned(images), labels, rows, pixels, x.size, x, y
+    _kernel('gathered', 'float32', vector)(grid, (THREADS,), arguments)
+    return x, y
 
 
 def _by_elements(name: str, inputs: Sequence[Array], numbers: Sequence[Any], y: Array) -> None:

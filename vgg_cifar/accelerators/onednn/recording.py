@@ -54,6 +54,7 @@ class Recording:
         loss_of: returns the loss of a batch, which layers.classification has made.
         parameters: all that the loss depends on but for the batch.
         batch: arrays.
+        scale: of the loss in the backward pass, as loss.backward() takes it.
 
     """
 
@@ -62,12 +63,13 @@ class Recording:
         loss_of: Callable[..., chainer.Variable],
         parameters: Sequence[chainer.Parameter],
         batch: Sequence[Array],
+        scale: float | None = None,
     ) -> None:
         with _Watch() as watch:
             loss = loss_of(*batch)
             for parameter in parameters:
                 parameter.cleargrad()
-            loss.backward()
+            loss.backward(loss_scale=scale)
         self._n_parameters, self._n_given = len(parameters), len(parameters) + len(batch)
         self._calls: dict[Node, _Call] = {}
         self._backward: list[_Call] = []
@@ -104,21 +106,24 @@ class Recording:
         self._backward = [self._calls[node] for node in watch.backward]
 
     def __call__(
-        self, parameters: Sequence[Array], batch: Sequence[Array]
+        self, parameters: Sequence[Array], batch: Sequence[Array], gradient: Array
     ) -> tuple[Array, Array, list[Array | None]]:
-        """Return the loss and the accuracy, both (), and the gradients of the parameters."""
+        """Return the loss and the accuracy, both (), and the gradients of the parameters.
+
+        `gradient`, float32 (), is the loss's own: what the others are scaled by.
+        """
         with blas.one_thread:
-            return self._called(parameters, batch)
+            return self._called(parameters, batch, gradient)
 
     def _called(
-        self, parameters: Sequence[Array], batch: Sequence[Array]
+        self, parameters: Sequence[Array], batch: Sequence[Array], gradient: Array
     ) -> tuple[Array, Array, list[Array | None]]:
         values: list[Any] = [*parameters, *batch, *self._calls]
         for node, inputs, output, _ in self._calls.values():
             (values[output],) = node.forward(tuple([values[place] for place in inputs]))
         loss = values[-1]
         gradients: list[Any] = [None] * len(values)
-        gradients[-1] = numpy.ones_like(loss)
+        gradients[-1] = gradient
         # From here on, the nodes hold what is needed, each until its turn.
         del values
         for node, inputs, output, wanted in self._backward:
