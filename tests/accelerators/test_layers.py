@@ -14,7 +14,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from vgg_cifar.accelerators import layers, onednn
-from vgg_cifar.accelerators.onednn import elementwise, library, linear, memory, normalisation
+from vgg_cifar.accelerators.onednn import elementwise, library, matrices, memory, normalisation
 from vgg_cifar.errors import InputError
 from vgg_cifar.models import VGG
 
@@ -207,7 +207,7 @@ def test_linear(shape, nobias, batch_norm, relu, small, seed):
     if bn is not None:
         bn.avg_mean[...], bn.avg_var[...] = 0, 1
     with pytest.MonkeyPatch.context() as patch:
-        for module in [] if small else [linear, elementwise, normalisation]:
+        for module in [] if small else [matrices, elementwise, normalisation]:
             patch.setattr(module, 'SMALL', 0)
         found = run(lambda x: layers.linear(link, x, bn, relu), x, owners)
     agree(wanted, found)

@@ -15,7 +15,7 @@ from both_paths import numbers
 from worker import network_output, put_output
 
 from vgg_cifar import machine
-from vgg_cifar.accelerators.onednn import blas, linear
+from vgg_cifar.accelerators.onednn import library, linear, matrices, threads
 
 
 @pytest.mark.parametrize('method', ['fork', 'spawn'])
@@ -137,45 +137,29 @@ assert before == dict(os.environ)
     assert f"GOMP_SPINCOUNT = '{spins}'" in result.stderr
 
 
-def test_small_products_wake_no_other_threads(monkeypatch):
-    (get, set_number), *_ = calls = blas._calls() or pytest.skip("NumPy's BLAS is not OpenBLAS")
+@pytest.mark.parametrize('small', [True, False])
+def test_small_products_wake_no_other_threads(small, monkeypatch):
     seen = []
-    matmul = numpy.matmul
+    dnnl = library.load()
+    sgemm = dnnl.sgemm
 
     def watched(*given):
-        seen.append([get() for get, _ in calls])
-        return matmul(*given)
+        seen.append(threads.used())
+        return sgemm(*given)
 
-    monkeypatch.setattr(numpy, 'matmul', watched)
-    before = get()
-    set_number(2)
+    monkeypatch.setattr(dnnl, 'sgemm', watched)
+    monkeypatch.setattr(matrices, 'SMALL', matrices.SMALL if small else 0)
+    before = threads.used()
+    threads._openmp().omp_set_num_threads(2)
     try:
         x, weights = numbers((3, 4), 0), numbers((5, 4), 1)
         y = linear.forward(x, weights, None)
         linear.backward_data(weights, y)
         linear.backward_weights(x, y)
-        assert seen == [[1] * len(calls)] * 3
-        assert get() == 2
+        assert seen == [1 if small else 2] * 3
+        assert threads.used() == 2
     finally:
-        set_number(before)
-
-
-def test_threads_that_ask_for_one_thread_together_leave_the_number_as_it_was():
-    (get, _), *_ = blas._calls() or pytest.skip("NumPy's BLAS is not OpenBLAS")
-    before = get()
-    together = threading.Barrier(2, timeout=60)
-
-    def work():
-        with blas.one_thread:
-            together.wait()
-            assert get() == 1
-            together.wait()
-
-    other = threading.Thread(target=work)
-    other.start()
-    work()
-    other.join()
-    assert get() == before
+        threads._openmp().omp_set_num_threads(before)
 
 
 SPREAD = """

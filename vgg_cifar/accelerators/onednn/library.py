@@ -18,8 +18,8 @@ from vgg_cifar.accelerators.onednn import signal_stack, threads
 
 NAME = 'libdnnl.so.3'
 
-# Arguments of the calls used: p pointer, i int, u unsigned, q 64-bit integer, f float. Every call returns a
-# status, unless RETURNS says otherwise.
+# Arguments of the calls used: p pointer, i int, u unsigned, q 64-bit integer, f float, c character. Every
+# call returns a status, unless RETURNS says otherwise.
 SIGNATURES = {
     'engine_create': 'piq',
     'stream_create': 'ppu',
@@ -61,6 +61,7 @@ SIGNATURES = {
     'pooling_backward_primitive_desc_create': 'ppi' + 'pp' + 'ppppp' + 'pp',
     'batch_normalization_forward_primitive_desc_create': 'ppi' + 'pp' + 'fu' + 'p',
     'batch_normalization_backward_primitive_desc_create': 'ppi' + 'ppp' + 'fu' + 'pp',
+    'sgemm': 'cc' + 'qqq' + 'f' + 'pq' + 'pq' + 'f' + 'pq',
     'get_effective_cpu_isa': '',
     'version': '',
 }
@@ -77,6 +78,7 @@ TYPES: dict[str, Any] = {
     'u': ctypes.c_uint,
     'q': ctypes.c_int64,
     'f': ctypes.c_float,
+    'c': ctypes.c_char,
 }
 STATUS = {
     1: 'out of memory',

@@ -1,35 +1,29 @@
-"""The fully connected layer and its gradients."""
+"""The fully connected layer and its gradients: float32 by oneDNN's sgemm, bfloat16 by its inner products."""
 
 from typing import Any, NamedTuple
 
 import numpy
 
-from vgg_cifar.accelerators.onednn import arrays, blas, library
-from vgg_cifar.accelerators.onednn.arrays import address, in_order, type_of
+from vgg_cifar.accelerators.onednn import arrays, library
+from vgg_cifar.accelerators.onednn.arrays import address, in_order
 from vgg_cifar.accelerators.onednn.library import Arg, Propagation, Type
+from vgg_cifar.accelerators.onednn.matrices import multiplied
 from vgg_cifar.accelerators.onednn.primitives import Layout, Primitive, cached
 from vgg_cifar.accelerators.onednn.weights import Weights
 
-# Up to so many multiplications, NumPy's product takes less time. On AVX2 with one thread: 18 to 30 us against
-# 39 to 75 for 100 x 100 x 47 and 100 x 100 x 100, 190 against 210 for 100 x 784 x 100.
-SMALL = 1 << 21
-
 
 class _Case(NamedTuple):
-    """What a primitive is made for. The type is that of the inputs and the weights; results are float32."""
+    """What a primitive is made for: inputs and weights in bfloat16, results in float32."""
 
     n: int
     n_in: int
     n_out: int
-    type: Type
 
     def __str__(self) -> str:
-        return f'x {(self.n, self.n_in)}, W {(self.n_out, self.n_in)}, {self.type.name}'
+        return f'x {(self.n, self.n_in)}, W {(self.n_out, self.n_in)}, bfloat16'
 
     def weights(self) -> Layout:
-        # In float32, Chainer's own order is as fast, and saves a copy; bfloat16 must be copied anyway.
-        shape = (self.n_out, self.n_in)
-        return arrays.layout(shape) if self.type is Type.FLOAT32 else Layout(shape, None, self.type)
+        return Layout((self.n_out, self.n_in), None, Type.BFLOAT16)
 
     def bias(self, wanted: bool) -> Layout | None:
         return arrays.layout((self.n_out,)) if wanted else None
@@ -43,7 +37,7 @@ def _forward(case: _Case, bias: bool) -> tuple[Primitive, Weights]:
         'inner_product_forward_primitive_desc_create',
         library.load().engine,
         Propagation.TRAINING,
-        arrays.layout((case.n, case.n_in), case.type),
+        arrays.layout((case.n, case.n_in), Type.BFLOAT16),
         case.weights(),
         case.bias(bias),
         arrays.layout((case.n, case.n_out)),
@@ -61,7 +55,7 @@ def _backward_data(case: _Case) -> tuple[Primitive, Weights]:
         library.load().engine,
         arrays.layout((case.n, case.n_in)),
         case.weights(),
-        arrays.layout((case.n, case.n_out), case.type),
+        arrays.layout((case.n, case.n_out), Type.BFLOAT16),
         hint,
     )
     return primitive, Weights(primitive, Arg.WEIGHTS, (case.n_out, case.n_in))
@@ -75,10 +69,10 @@ def _backward_weights(case: _Case, bias: bool) -> tuple[Primitive, Weights]:
         (Arg.SRC, Arg.DIFF_DST, Arg.DIFF_WEIGHTS, Arg.DIFF_BIAS),
         'inner_product_backward_weights_primitive_desc_create',
         library.load().engine,
-        arrays.layout((case.n, case.n_in), case.type),
+        arrays.layout((case.n, case.n_in), Type.BFLOAT16),
         case.weights(),
         case.bias(bias),
-        arrays.layout((case.n, case.n_out), case.type),
+        arrays.layout((case.n, case.n_out), Type.BFLOAT16),
         hint,
     )
     return primitive, Weights(primitive, Arg.DIFF_WEIGHTS, (case.n_out, case.n_in))
@@ -92,12 +86,12 @@ def forward(
     `dtype` is what is multiplied, float32 or bfloat16; the result is float32.
     """
     x, weights = in_order(x, dtype), in_order(weights)
-    if _is_small(x, len(weights), dtype):
-        y = _product(x, weights.T)
+    if dtype == numpy.float32:
+        y = multiplied(x, weights.T)
         return y if bias is None else numpy.add(y, bias, out=y)
     bias = None if bias is None else in_order(bias)
     y = arrays.empty((len(x), len(weights)))
-    primitive, order = _forward(_Case(len(x), x.shape[1], len(weights), type_of(dtype)), bias is not None)
+    primitive, order = _forward(_Case(len(x), x.shape[1], len(weights)), bias is not None)
     blocks = order.read(weights)
     primitive(address(x), address(blocks), address(bias), address(y))
     return y
@@ -106,11 +100,11 @@ def forward(
 def backward_data(weights: numpy.ndarray, gy: numpy.ndarray, dtype: Any = numpy.float32) -> numpy.ndarray:
     """Return the gradient of the input, of shape (N, in), in float32; `dtype` as in `forward`."""
     weights, gy = in_order(weights), in_order(gy, dtype)
+    if dtype == numpy.float32:
+        return multiplied(gy, weights)
     n_out, n_in = weights.shape
-    if _is_small(gy, n_in, dtype):
-        return _product(gy, weights)
     gx = arrays.empty((len(gy), n_in))
-    primitive, order = _backward_data(_Case(len(gy), n_in, n_out, type_of(dtype)))
+    primitive, order = _backward_data(_Case(len(gy), n_in, n_out))
     blocks = order.read(weights)
     primitive(address(blocks), address(gy), address(gx))
     return gx
@@ -121,23 +115,13 @@ def backward_weights(
 ) -> tuple[numpy.ndarray, numpy.ndarray | None]:
     """Return the gradients of the weights (out, in), and if asked for of the bias; see `forward`."""
     x, gy = in_order(x, dtype), in_order(gy, dtype)
+    if dtype == numpy.float32:
+        return multiplied(gy.T, x), gy.sum(axis=0) if bias else None
     n_out = gy.shape[1]
-    if _is_small(x, n_out, dtype):
-        return _product(gy.T, x), gy.sum(axis=0) if bias else None
     gw = arrays.empty((n_out, x.shape[1]))
     gb = arrays.empty((n_out,)) if bias else None
-    primitive, order = _backward_weights(_Case(len(x), x.shape[1], n_out, type_of(dtype)), bias)
+    primitive, order = _backward_weights(_Case(len(x), x.shape[1], n_out), bias)
     blocks = order.target(gw)
     primitive(address(x), address(gy), address(blocks), address(gb))
     order.written(blocks, gw)
     return gw, gb
-
-
-def _is_small(rows: numpy.ndarray, columns: int, dtype: Any) -> bool:
-    """Whether the product of `rows`, (N, M), with a matrix of so many columns is for NumPy."""
-    return dtype == numpy.float32 and rows.size * columns <= SMALL
-
-
-def _product(left: numpy.ndarray, right: numpy.ndarray) -> numpy.ndarray:
-    with blas.one_thread:
-        return numpy.matmul(left, right)

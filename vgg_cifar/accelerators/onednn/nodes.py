@@ -335,15 +335,17 @@ class CrossEntropy(Node):
 
     def output(self, scores: Array, labels: Array) -> Array:
         """Return the loss () of float32 scores (N, classes) and labels (N,), integers from 0."""
-        rows = numpy.arange(len(labels))
-        parts = scores - scores.max(axis=1, keepdims=True)
+        n = len(labels)
+        rows, best = numpy.arange(n), scores.argmax(axis=1)
+        parts = scores - scores[rows, best, None]
         chosen = parts[rows, labels]
         numpy.exp(parts, out=parts)
-        sums = parts.sum(axis=1)
+        sums = numpy.add.reduce(parts, axis=1)
         parts /= sums[:, None]
         self.kept = parts, labels, rows
-        self.accuracy = (scores.argmax(axis=1) == labels).mean(dtype=numpy.float32, keepdims=True).reshape(())
-        loss: Array = (numpy.log(sums) - chosen).mean(keepdims=True).reshape(())
+        self.accuracy = numpy.array(numpy.count_nonzero(best == labels) / n, numpy.float32)
+        loss: Array = numpy.add.reduce(numpy.log(sums) - chosen, keepdims=True).reshape(())
+        loss /= n
         return loss
 
     def gradients(self, wanted: Sequence[int], gy: Array) -> Sequence[Array]:

@@ -173,8 +173,9 @@ class Primitive:
                 for memory, address in zip(self._memories, addresses, strict=True):
                     dnnl.memory_set_data_handle(memory, address)
                 self._addresses = addresses
-            threads.spread()
-            dnnl.primitive_execute(self._primitive, dnnl.stream, len(addresses), self._arguments)
+            threads.together(
+                dnnl.primitive_execute, self._primitive, dnnl.stream, len(addresses), self._arguments
+            )
             dnnl.stream_wait(dnnl.stream)
         except OneDNNError as error:
             raise OneDNNError(f'{self.what}: {error}') from None

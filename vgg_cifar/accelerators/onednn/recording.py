@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import chainer
 import numpy
 
-from vgg_cifar.accelerators.onednn import blas, elementwise
+from vgg_cifar.accelerators.onednn import elementwise
 from vgg_cifar.accelerators.onednn.nodes import CrossEntropy, Node
 
 Array = numpy.ndarray
@@ -112,12 +112,6 @@ class Recording:
 
         `gradient`, float32 (), is the loss's own: what the others are scaled by.
         """
-        with blas.one_thread:
-            return self._called(parameters, batch, gradient)
-
-    def _called(
-        self, parameters: Sequence[Array], batch: Sequence[Array], gradient: Array
-    ) -> tuple[Array, Array, list[Array | None]]:
         values: list[Any] = [*parameters, *batch, *self._calls]
         for node, inputs, output, _ in self._calls.values():
             (values[output],) = node.forward(tuple([values[place] for place in inputs]))

@@ -5,7 +5,7 @@ import ctypes
 import functools
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from vgg_cifar import machine
@@ -49,6 +49,23 @@ def used() -> int:
         return int(_openmp().omp_get_max_threads())
     except (OSError, AttributeError):
         return 1
+
+
+def together(call: Callable[..., object], *arguments: Any) -> None:
+    """Call oneDNN with all of its threads."""
+    spread()
+    call(*arguments)
+
+
+def alone(call: Callable[..., object], *arguments: Any) -> None:
+    """Call oneDNN with no thread but the calling one: others take longer to wake than little work."""
+    openmp = _openmp()
+    number = openmp.omp_get_max_threads()
+    openmp.omp_set_num_threads(1)
+    try:
+        call(*arguments)
+    finally:
+        openmp.omp_set_num_threads(number)
 
 
 class _Places(threading.local):
