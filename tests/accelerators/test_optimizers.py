@@ -5,12 +5,12 @@ import chainer.links as L
 import numpy
 import pytest
 
-from vgg_cifar.accelerators import optimizers
+from vgg_cifar.accelerators import onednn, optimizers
 
 
 def trained(optimizer, dtype=numpy.float32, steps=4, layout='C'):
     numbers = numpy.random.RandomState(0)
-    model = chainer.Sequential(L.Linear(300, 1000), L.Linear(1000, 3))
+    model = chainer.Sequential(L.Linear(600, 1000), L.Linear(1000, 3))
     for param in model.params():
         param.array = numpy.asarray(numbers.standard_normal(param.shape), dtype, order=layout)
     optimizer.setup(model)
@@ -36,6 +36,27 @@ def test_same_numbers(options, dtype):
         numpy.testing.assert_allclose(a.array, b.array, rtol=1e-6, atol=1e-7)
         for name in a.update_rule.state:
             numpy.testing.assert_allclose(a.update_rule.state[name], b.update_rule.state[name], rtol=1e-6)
+
+
+@pytest.mark.skipif(not onednn.live(), reason='oneDNN is not to be had here')
+@pytest.mark.parametrize('size', [1, 15, 1000, 40_000, 300_001])
+def test_onednns_passes_have_numpys_bits(size):
+    from vgg_cifar.accelerators.onednn import adam
+
+    numbers = numpy.random.RandomState(0)
+    arrays = [numbers.standard_normal(size).astype('f') for _ in range(4)]
+    # Gradients whose squares underflow, squares that nearly have, and what has diverged.
+    arrays[1][::7], arrays[1][3::50], arrays[1][5::50] = 1e-22, numpy.inf, numpy.nan
+    arrays[3] = numpy.abs(arrays[3])
+    arrays[3][::5] = 1e-42
+    copies = [array.copy() for array in arrays]
+    settings = 0.001, 1 - 0.9, 1 - 0.999, 1e-8
+    with numpy.errstate(all='ignore'):
+        for _ in range(3):
+            adam.update(arrays, *settings)
+            optimizers._update(copies, range(0, size, optimizers.PIECE), (*settings, 1.0, 0.0))
+    for found, wanted in zip(arrays, copies, strict=True):
+        numpy.testing.assert_array_equal(found, wanted)
 
 
 @pytest.mark.parametrize('threads', ['', 'abc', '0', '4,2', '1', '3'])

@@ -68,7 +68,7 @@ class WholeUpdate:
         size = int(ends[-1])
         self._xp = chainer.backend.get_array_module(self.parameters[0].array)
         self._whole = chainer.Parameter(self._gathered(size, [each.array for each in self.parameters]))
-        self._whole.grad = self._xp.zeros_like(self._whole.array)
+        self._whole.grad = self._zeros(size)
         self._whole.update_rule = rule = optimizer.create_update_rule()
         rule._state = {
             name: self._gathered(size, [each.state[name] for each in self._rules])
@@ -147,10 +147,18 @@ class WholeUpdate:
         optimizer.update_loss_scale()
 
     def _gathered(self, size: int, arrays: Sequence[Array]) -> Array:
-        whole = self._xp.zeros(size, numpy.float32)
+        whole = self._zeros(size)
         for view, array in zip(self._views(whole, arrays), arrays, strict=True):
             view[...] = array
         return whole
+
+    def _zeros(self, size: int) -> Array:
+        """Return zeros that begin at a cache line; NumPy's may lie anywhere, and CuPy's do not."""
+        memory = self._xp.zeros(size + ALIGNMENT, numpy.float32)
+        if self._xp is not numpy:
+            return memory[:size]
+        start = -memory.__array_interface__['data'][0] // memory.itemsize % ALIGNMENT
+        return memory[start : start + size]
 
     def _views(self, whole: Array, models: Sequence[Any] | None = None) -> list[Array]:
         models = self.parameters if models is None else models

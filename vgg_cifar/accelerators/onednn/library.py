@@ -45,6 +45,7 @@ SIGNATURES = {
     'post_ops_create': 'p',
     'post_ops_append_eltwise': 'piff',
     'post_ops_append_sum': 'pfii',
+    'post_ops_append_binary': 'pip',
     'post_ops_destroy': 'p',
     'reorder_primitive_desc_create': 'pppppp',
     'binary_primitive_desc_create': 'ppipppp',
@@ -120,6 +121,10 @@ class Arg(enum.IntEnum):
     DIFF_BIAS = 169
     DIFF_SCALE = 255
     DIFF_SHIFT = 256
+    # Of an operation that follows, as Attributes counts them.
+    AFTER_0 = 32768 | SRC_1
+    AFTER_1 = 2 * 32768 | SRC_1
+    AFTER_2 = 3 * 32768 | SRC_1
 
 
 class Algorithm(enum.IntEnum):
@@ -127,11 +132,13 @@ class Algorithm(enum.IntEnum):
 
     CONVOLUTION = 0x1
     RELU = 0x20
+    SQUARE_ROOT = 0x25
     LINEAR = 0x26
     MAX_POOLING = 0x1FF
     AVERAGE_POOLING = 0x2FF
     ADD = 0x1FFF0
     MULTIPLY = 0x1FFF1
+    SUBTRACT = 0x1FFF5
 
 
 class Propagation(enum.IntEnum):

@@ -4,7 +4,7 @@ import ctypes
 import functools
 import threading
 from collections.abc import Callable, Sequence
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 from vgg_cifar.accelerators.onednn import library, process, threads
 from vgg_cifar.accelerators.onednn.library import Algorithm, Arg, OneDNNError, Query, Type
@@ -70,13 +70,24 @@ class Layout:
             self._destroy(self._as_parameter_)
 
 
+class After(NamedTuple):
+    """An operation that follows: of an element and two numbers, or of it and that of an array laid out so."""
+
+    algorithm: Algorithm
+    alpha: float = 0
+    beta: float = 0
+    layout: Layout | None = None
+
+
 class Attributes:
     """What a primitive does to its result: multiply it by `scale`, rectify it, `add` what was there.
 
-    Rectified, what is negative is multiplied by `slope`.
+    Rectified, what is negative is multiplied by `slope`. `after` follows, in this order.
     """
 
-    def __init__(self, slope: float = 1, scale: float = 1, add: bool = False) -> None:
+    def __init__(
+        self, slope: float = 1, scale: float = 1, add: bool = False, after: Sequence[After] = ()
+    ) -> None:
         dnnl = library.load()
         self._dnnl = dnnl
         self._operations = dnnl.make('post_ops_create')
@@ -86,6 +97,11 @@ class Attributes:
             dnnl.post_ops_append_eltwise(self._operations, Algorithm.RELU, slope, 0)
         if add:
             dnnl.post_ops_append_sum(self._operations, 1, 0, Type.FLOAT32)
+        for algorithm, alpha, beta, layout in after:
+            if layout is None:
+                dnnl.post_ops_append_eltwise(self._operations, algorithm, alpha, beta)
+            else:
+                dnnl.post_ops_append_binary(self._operations, algorithm, layout)
         self._as_parameter_ = dnnl.make('primitive_attr_create')
         dnnl.primitive_attr_set_post_ops(self, self._operations)
 
