@@ -357,6 +357,17 @@ ERRORS = (
         '!(value < best[k])',
         'on_gpu',
     ),
+    Error('ours: the last maximum of four', 'kernels.cu', '!(value <= best)', '!(value < best)', 'on_gpu'),
+    Error(
+        'ours: windows over one line', 'kernels.cu', '2 * (number + line * columns)', '2 * number', 'on_gpu'
+    ),
+    Error(
+        'ours: a line that no window has',
+        'kernels.py',
+        '(height, width) == (2 * rows, 2 * columns)',
+        'width == 2 * columns',
+        'on_gpu',
+    ),
     Error(
         'ours: a gradient for what ReLU has cut',
         'kernels.cu',

@@ -33,7 +33,7 @@ class Batches:
     def __call__(self, rows: Sequence[int] | numpy.ndarray | slice) -> tuple[Any, Any]:
         """Return the images of `rows` as float32, uint8 scaled to [0, 1], and their labels."""
         if not isinstance(rows, slice):
-            rows = self.device.xp.asarray(rows)
+            rows = self.device.xp.asarray(rows, numpy.int64)
             if self.device.xp is not numpy and self.x.dtype == numpy.uint8 and cudnn.live():
                 from vgg_cifar.accelerators.cudnn import kernels
 

@@ -164,6 +164,11 @@ def windows(shape, size, stride, pad):
     seed=seeds,
 )
 @example(c=8, size=2, stride=2, pad=0, sides=(64, 60), relu=False, dtype='float16', seed=0)
+# Windows that tile the image have kernels of their own.
+@example(c=136, size=2, stride=2, pad=0, sides=(8, 6), relu=True, dtype='bfloat16', seed=0)
+@example(c=64, size=2, stride=2, pad=0, sides=(6, 8), relu=False, dtype='float32', seed=0)
+@example(c=5, size=2, stride=2, pad=0, sides=(4, 4), relu=True, dtype='float16', seed=0)
+@example(c=8, size=2, stride=2, pad=0, sides=(9, 8), relu=True, dtype='float32', seed=0)
 # Its places are no bytes.
 @example(c=3, size=17, stride=5, pad=8, sides=(19, 17), relu=False, dtype='float32', seed=0)
 def test_max_pooling(gpu, c, size, stride, pad, sides, relu, dtype, seed):  # noqa: F811
@@ -250,6 +255,17 @@ def test_relu(gpu, n, dtype, begin, slope, seed):  # noqa: F811
         agree(y, numpy.where(total < 0, slope * total, total), dtype)
         for gradient in node.gradients(range(len(arrays)), gy):
             agree(gradient, numpy.where(exact(y) > 0, 1, slope) * exact(gy), dtype)
+
+
+@pytest.mark.parametrize('dtype', DTYPES)
+def test_relu_makes_nothing_of_minus_infinity(gpu, dtype):  # noqa: F811
+    x = device(rounded(numpy.array([-numpy.inf, numpy.inf, numpy.nan, -1, 2]), dtype))
+    gy = device(rounded(numpy.array([numpy.inf, 1, 1, numpy.inf, 3]), dtype))
+    for arrays in ((x,), (x, device(rounded(numpy.zeros(5), dtype)))):
+        node = nodes.ReLU(0.0)
+        numpy.testing.assert_array_equal(exact(node.output(*arrays)), [0, numpy.inf, numpy.nan, 0, 2])
+        for gradient in node.gradients(range(len(arrays)), gy):
+            numpy.testing.assert_array_equal(exact(gradient), [0, 1, 0, 0, 3])
 
 
 def mixed(z):

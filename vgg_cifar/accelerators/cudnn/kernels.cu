@@ -388,6 +388,69 @@ max_pooling_gradient(const T *__restrict__ gy, const P *__restrict__ places, WIN
     }
 }
 
+// Windows of 2 x 2 pixels that cover x, and each pixel once: `columns` are y's, and `pixels`.
+
+/** The first pixel of x in the window of one of y: as far from the beginning as that, and its line twice. */
+__device__ long long first_of(long long number, int columns) {
+    const long long line = number >> 32 == 0 ? unsigned(number) / columns : number / columns;
+    return 2 * (number + line * columns);
+}
+
+/** As max_pooling. */
+extern "C" __global__ void __launch_bounds__(THREADS)
+max_halving(const T *__restrict__ x, int channels, int columns, long long pixels, long long each, int relu,
+            T *__restrict__ y, P *__restrict__ places) {
+    const Share mine = share(pixels, each, channels);
+    const long long line = 2ll * columns * channels;
+    for (long long number = mine.row; number < mine.end; number += blockDim.y) {
+        const T *const at = x + first_of(number, columns) * channels + mine.channel;
+        const Vector<T> values[4] = {loaded(at), loaded(at + channels), loaded(at + line),
+                                     loaded(at + line + channels)};
+        Vector<T> maxima;
+        Vector<P> kept;
+        for (int k = 0; k < V; ++k) {
+            float best = values[0].at[k];
+            int place = 0;
+#pragma unroll
+            for (int i = 1; i < 4; ++i) {
+                const float value = values[i].at[k];
+                if (best == best && !(value <= best)) best = value, place = i;
+            }
+            maxima.at[k] = T(relu && best < 0 ? 0.0f : best);
+            kept.at[k] = P(relu && !(best > 0) ? -1 : place);
+        }
+        store(maxima, y + number * channels + mine.channel);
+        store(kept, places + number * channels + mine.channel);
+    }
+}
+
+struct Maxima {
+    Vector<T> gradients;
+    Vector<P> places;
+};
+
+/** As max_pooling_gradient. */
+extern "C" __global__ void __launch_bounds__(THREADS)
+max_halving_gradient(const T *__restrict__ gy, const P *__restrict__ places, int channels, int columns,
+                     long long pixels, long long each, T *__restrict__ gx) {
+    const Share mine = share(pixels, each, channels);
+    const long long line = 2ll * columns * channels;
+    const auto both_of = [&](long long number) {
+        const long long place = number * channels + mine.channel;
+        return Maxima{loaded(gy + place), loaded(places + place)};
+    };
+    over<2>(mine.row, mine.end, blockDim.y, both_of, [&](const Maxima &of, long long number) {
+        T *const at = gx + first_of(number, columns) * channels + mine.channel;
+#pragma unroll
+        for (int i = 0; i < 4; ++i) {
+            Vector<T> found;
+            for (int k = 0; k < V; ++k)
+                found.at[k] = of.places.at[k] == P(i) ? of.gradients.at[k] : T(0.0f);
+            store(found, at + i / 2 * line + i % 2 * channels);
+        }
+    });
+}
+
 extern "C" __global__ void __launch_bounds__(THREADS)
 average_pooling(const T *__restrict__ x, WINDOWS, long long pixels, long long each, T *__restrict__ y) {
     const Share mine = share(pixels, each, channels);
@@ -436,13 +499,16 @@ average_pooling_gradient(const T *__restrict__ gy, WINDOWS, long long pixels, lo
     for (long long i = (blockIdx.x * (long long)THREADS + threadIdx.x) * V; i < size; \
          i += (long long)gridDim.x * THREADS * V)
 
+/** What slope makes of x below 0; where that is nothing, infinity becomes 0 too. */
+__device__ float below(float slope, float x) { return slope == 0 ? 0.0f : slope * x; }
+
 extern "C" __global__ void __launch_bounds__(THREADS)
 rectified(const T *__restrict__ x, float slope, long long size, T *__restrict__ y) {
     EVERY_VECTOR(i) {
         Vector<T> value = loaded(x + i);
         for (int k = 0; k < V; ++k) {
             const float v = value.at[k];
-            value.at[k] = T(v < 0 ? slope * v : v);
+            value.at[k] = T(v < 0 ? below(slope, v) : v);
         }
         store(value, y + i);
     }
@@ -456,7 +522,7 @@ rectified_sum(const T *__restrict__ x, const T *__restrict__ added, float slope,
         const Vector<T> other = loaded(added + i);
         for (int k = 0; k < V; ++k) {
             const float v = float(value.at[k]) + float(other.at[k]);
-            value.at[k] = T(v < 0 ? slope * v : v);
+            value.at[k] = T(v < 0 ? below(slope, v) : v);
         }
         store(value, y + i);
     }
@@ -469,7 +535,7 @@ rectified_gradient(const T *__restrict__ y, const T *__restrict__ gy, float slop
         const Vector<T> value = loaded(y + i);
         Vector<T> gradient = loaded(gy + i);
         for (int k = 0; k < V; ++k)
-            if (!(float(value.at[k]) > 0)) gradient.at[k] = T(slope * float(gradient.at[k]));
+            if (!(float(value.at[k]) > 0)) gradient.at[k] = T(below(slope, gradient.at[k]));
         store(gradient, gx + i);
     }
 }

@@ -190,16 +190,27 @@ def max_pooling(x: Array, moves: Moves, relu: bool, y: Array) -> Array:
     # The greatest number stands for no place.
     places = cupy.ndarray(y.shape, numpy.uint8 if size_y * size_x < 256 else numpy.uint32)
     cut = _cut(y, least=1)
-    given = x, *map(int32, moves), cut.rows, cut.each, int32(relu)
-    _launch('max_pooling', y, cut, *given, y, places, place=_place(places))
+    windows, name = _windows('max_pooling', 'max_halving', moves)
+    given = x, *windows, cut.rows, cut.each, int32(relu)
+    _launch(name, y, cut, *given, y, places, place=_place(places))
     return places
 
 
 def max_pooling_gradient(gy: Array, places: Array, moves: Moves, gx: Array) -> None:
     """Write the gradient of x over gx."""
-    cut = _cut(gx, least=1)
-    given = _aligned(gy), places, *map(int32, moves), cut.rows, cut.each
-    _launch('max_pooling_gradient', gx, cut, *given, gx, place=_place(places))
+    windows, name = _windows('max_pooling_gradient', 'max_halving_gradient', moves)
+    # Halves are written window by window.
+    cut = _cut(gy if len(windows) == 2 else gx, least=1)
+    given = _aligned(gy), places, *windows, cut.rows, cut.each
+    _launch(name, gx, cut, *given, gx, place=_place(places))
+
+
+def _windows(name: str, halving: str, moves: Moves) -> tuple[Sequence[Any], str]:
+    """Return what a kernel is told of windows, and which: that for 2 x 2 where they tile the images."""
+    channels, height, width, rows, columns, *windows = moves
+    if windows == [2, 2, 2, 2, 0, 0] and (height, width) == (2 * rows, 2 * columns):
+        return (int32(channels), int32(columns)), halving
+    return tuple(map(int32, moves)), name
 
 
 def _place(places: Array) -> str:
