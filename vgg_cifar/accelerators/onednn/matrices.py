@@ -20,16 +20,18 @@ def multiplied(left: numpy.ndarray, right: numpy.ndarray) -> numpy.ndarray:
     small = m * k * n <= SMALL
     # Where memory is aligned, cores read it faster; to align it takes a tenth of a small product's time.
     result = numpy.empty((m, n), numpy.float32) if small else arrays.empty((m, n))
-    (left_order, left_step), (right_order, right_step) = _order(left), _order(right)
-    factors = 1.0, address(left), left_step, address(right), right_step
+    (left_order, *left_rows), (right_order, *right_rows) = _order(left), _order(right)
+    factors = 1.0, *left_rows, *right_rows
     run = threads.alone if small else threads.together
     run(library.load().sgemm, left_order, right_order, m, n, k, *factors, 0.0, address(result), n)
     return result
 
 
-def _order(matrix: numpy.ndarray) -> tuple[bytes, int]:
-    """Return whether a matrix is transposed in memory, and how far apart its rows there are."""
-    return (b'N', matrix.shape[1]) if matrix.flags.c_contiguous else (b'T', matrix.shape[0])
+def _order(matrix: numpy.ndarray) -> tuple[bytes, int, int]:
+    """Return whether a matrix is transposed in memory, where that is, and how far apart its rows are."""
+    if matrix.flags.c_contiguous:
+        return b'N', address(matrix), matrix.shape[1]
+    return b'T', address(matrix.T), matrix.shape[0]
 
 
 def product(
