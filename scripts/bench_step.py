@@ -21,6 +21,7 @@ on arrays that are already in their layouts.
 """
 
 import argparse
+import contextlib
 import functools
 import importlib.metadata
 import importlib.util
@@ -45,6 +46,9 @@ Step = Callable[[], object]
 # Where the contender of this process computes, as Chainer calls it.
 DEVICE = '@numpy'
 
+# What the contender of this process has entered, until it ends.
+ENTERED = contextlib.ExitStack()
+
 # The C library keeps what is freed instead of giving it back to the system.
 KEEPING = {'MALLOC_MMAP_MAX_': '0', 'MALLOC_TRIM_THRESHOLD_': '100000000000'}
 
@@ -67,11 +71,9 @@ def our_step(network: Network, n: int, compute: str = 'float32') -> Step:
 
     import chainer
 
-    def run() -> object:
-        with layers.using_compute(compute, chainer.get_device(DEVICE)):
-            return step()
-
-    return run
+    # As a training does, for all of its steps.
+    ENTERED.enter_context(layers.using_compute(compute, chainer.get_device(DEVICE)))
+    return step
 
 
 def _chainer_training(classifier, network: Network, n: int) -> Step:
@@ -330,9 +332,11 @@ class Contender:
         environment['PYTHONPATH'] = os.pathsep.join(filter(None, (str(ROOT), environment.get('PYTHONPATH'))))
         if threads:
             environment |= {'OMP_NUM_THREADS': str(threads), 'OPENBLAS_NUM_THREADS': str(threads)}
+        # On a GPU, steps that are not captured would be timed as if they were.
+        warnings = '-W', 'ignore', '-W', 'error:the training step is not captured'
         self._process = subprocess.Popen(
             [
-                *(sys.executable, '-W', 'ignore', __file__, '--work', name, network, str(n)),
+                *(sys.executable, *warnings, __file__, '--work', name, network, str(n)),
                 *('--clock', clock, '-d', DEVICE),
             ],
             stdin=subprocess.PIPE,
@@ -340,20 +344,23 @@ class Contender:
             text=True,
             env=environment,
         )
-        self._answer()
 
-    def _answer(self) -> dict:
-        line = self._process.stdout.readline()
-        if not line:
-            raise SystemExit(f'{self.name}: ended with status {self._process.wait()}')
-        return json.loads(line)
+    def is_ready(self) -> bool:
+        """Wait until it has warmed up; say so and return False where it ends instead."""
+        if self._process.stdout.readline():
+            return True
+        print(f'without {self.name}: it ended with status {self._process.wait()}', flush=True)
+        return False
 
     def step(self) -> None:
         """Take a turn, and keep the time of a step."""
         time.sleep(PAUSE)
         self._process.stdin.write('\n')
         self._process.stdin.flush()
-        answer = self._answer()
+        line = self._process.stdout.readline()
+        if not line:
+            raise SystemExit(f'{self.name}: ended with status {self._process.wait()}')
+        answer = json.loads(line)
         self.seconds.append(answer['seconds'])
         self.peak_mib = answer['peak_mib']
 
@@ -367,7 +374,10 @@ def race(
     names: list[str], network: str, n: int, rounds: int, clock: str, threads: int | None
 ) -> dict[str, dict]:
     """Return times and memory of each contender, at batch size n."""
-    racing = [Contender(name, network, n, clock, threads) for name in names]
+    started = (Contender(name, network, n, clock, threads) for name in names)
+    # Beside a GPU there are processors enough to warm up together. On a few, threads of contenders that start
+    # together are left on one for good.
+    racing = [each for each in (started if DEVICE == '@numpy' else list(started)) if each.is_ready()]
     for _ in range(rounds):
         for contender in racing:
             contender.step()

@@ -34,13 +34,14 @@ import sys
 import tempfile
 import time
 import traceback
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
-SECONDS = {'versions': 30, 'errors': 75, 'steps': 60, 'speed': 150, 'same-bits': 60, 'study': 3600}
+SECONDS = {'versions': 30, 'errors': 75, 'steps': 60, 'speed': 150, 'same-bits': 90, 'study': 3600}
 # Of one image of R1's network, forwards and backwards.
 GFLOP = 1.38
 PACKAGES = ('chainer', 'numpy', 'cupy-cuda13x', 'nvidia-cudnn-cu13', 'nvidia-cudnn-frontend', 'torch')
@@ -80,7 +81,7 @@ def errors(arguments: argparse.Namespace) -> dict[str, Any]:
         for dtype in dtypes
     } | {
         f'layers.{name} {compute}': functools.partial(worst_layer_error, name, compute, arguments.device)
-        for name in ('convolution', 'linear')
+        for name in our_layers()
         for compute in (('float32', 'tf32', 'float16', 'bfloat16') if on_gpu else ('float32',))
     }
     if importlib.util.find_spec('torch'):
@@ -175,10 +176,80 @@ def apart(exact: list, found: list) -> float:
     )
 
 
+class Layer(NamedTuple):
+    """One of our layers, beside Chainer's own; both are called with the links and with x."""
+
+    links: Any
+    ours: Callable
+    plain: Callable
+    shape: tuple[int, ...] = (16, 64, 16, 16)
+    narrow: bool = False
+    """Whether x comes in the type that is computed in."""
+
+
+def our_layers() -> dict[str, Layer]:
+    """Return the layers to compare, by name."""
+    import chainer
+    import chainer.functions as F
+    import chainer.links as L
+    import numpy
+
+    from vgg_cifar.accelerators import layers
+
+    def convolution(n_in: int) -> Any:
+        return chainer.Sequential(L.Convolution2D(n_in, 64, 3, pad=1), L.BatchNormalization(64))
+
+    nothing, labels = chainer.Sequential(), numpy.arange(16, dtype='i4')
+    return {
+        'convolution': Layer(
+            convolution(64), lambda c, x: layers.convolution(*c, x), lambda c, x: F.relu(c[1](c[0](x)))
+        ),
+        'convolution of colours': Layer(
+            convolution(3),
+            lambda c, x: layers.convolution(*c, x),
+            lambda c, x: F.relu(c[1](c[0](x))),
+            (16, 3, 16, 16),
+        ),
+        'convolution and shortcut': Layer(
+            convolution(64),
+            lambda c, x: layers.convolution(*c, x, shortcut=x),
+            lambda c, x: F.relu(c[1](c[0](x)) + x),
+        ),
+        'linear': Layer(
+            chainer.Sequential(L.Linear(64 * 16 * 16, 50)),
+            lambda c, x: layers.linear(c[0], x),
+            lambda c, x: c[0](x),
+        ),
+        'max pooling': Layer(
+            nothing,
+            lambda c, x: layers.max_pooling(x),
+            lambda c, x: F.max_pooling_2d(x, 2, cover_all=False),
+            narrow=True,
+        ),
+        'max pooling, windows that overlap': Layer(
+            nothing,
+            lambda c, x: layers.max_pooling(x, 3, 2),
+            lambda c, x: F.max_pooling_2d(x, 3, 2, cover_all=False),
+            narrow=True,
+        ),
+        'average pooling': Layer(
+            nothing,
+            lambda c, x: layers.average_pooling(x),
+            lambda c, x: F.average_pooling_2d(x, 2),
+            narrow=True,
+        ),
+        'loss': Layer(
+            nothing,
+            lambda c, x: layers.classification(x, x.device.send(labels))[0],
+            lambda c, x: F.softmax_cross_entropy(x, labels),
+            (16, 100),
+        ),
+    }
+
+
 def worst_layer_error(name: str, compute: str, device: str) -> float:
     """Return how far one of our layers is off Chainer's own in float64, parameters' gradients included."""
     import chainer
-    import chainer.functions as F
     import chainer.links as L
     import numpy
 
@@ -186,19 +257,14 @@ def worst_layer_error(name: str, compute: str, device: str) -> float:
     from vgg_cifar.training.device import get_device
 
     numpy.random.seed(0)
+    layer = our_layers()[name]
     # Numbers that every type holds, or ReLU would rather pass others than be inexact.
-    x = short(numpy.random.standard_normal((16, 64, 16, 16)).astype('f4'))
-    if name == 'convolution':
-        chain = chainer.Sequential(L.Convolution2D(64, 64, 3, pad=1), L.BatchNormalization(64))
-        ours, plain = lambda c, x: layers.convolution(*c, x), lambda c, x: F.relu(c[1](c[0](x)))
-    else:
-        chain = chainer.Sequential(L.Linear(64 * 16 * 16, 50))
-        ours, plain = lambda c, x: layers.linear(c[0], x), lambda c, x: c[0](x)
+    x = short(numpy.random.standard_normal(layer.shape).astype('f4'))
 
-    def results(layer: Callable, where: str, dtype: str) -> list:
+    def results(function: Callable, where: str, dtype: str, x: Any) -> list:
         here = get_device(where)
         with chainer.using_device(here):
-            copy = chain.copy('copy')
+            copy = layer.links.copy('copy')
             for param in copy.params():
                 param.array = short(param.array.astype('f4')).astype(dtype)
             for link in copy.links():
@@ -207,10 +273,7 @@ def worst_layer_error(name: str, compute: str, device: str) -> float:
             copy.to_device(here)
             copy.cleargrads()
 
-            def function(x: Any) -> Any:
-                return layer(copy, x)
-
-            found = both_ways(function, [x.astype(dtype)], where)
+            found = both_ways(functools.partial(function, copy), [x], where)
             return found + [
                 chainer.backends.cuda.to_cpu(param.grad).astype('f8')
                 for path, param in sorted(copy.namedparams())
@@ -219,9 +282,10 @@ def worst_layer_error(name: str, compute: str, device: str) -> float:
             ]
 
     with chainer.using_config('use_ideep', 'never'):
-        exact = results(plain, '-1', 'f8')
+        exact = results(layer.plain, '-1', 'f8', x.astype('f8'))
     with layers.using_compute(compute, get_device(device)):
-        return apart(exact, results(ours, device, 'f4'))
+        given = x.astype(layers._dtype()) if layer.narrow else x
+        return apart(exact, results(layer.ours, device, 'f4', given))
 
 
 def short(x: Any) -> Any:
@@ -230,40 +294,59 @@ def short(x: Any) -> Any:
 
 
 def steps(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Return losses step by step: on the device as it trains, without what speeds it up, and on the CPU."""
+    """Return losses step by step: on the device as it trains, without what speeds it up, and on the CPU.
+
+    Captured steps are to have the bits of eager ones, whatever is computed in.
+    """
     # Few images: the CPU may be without oneDNN on a node.
     count, batch = (4, 4) if arguments.small else (20, 25)
     found: dict[str, Any] = {}
+    different: dict[str, str] = {}
     for seed in range(1 if arguments.small else 3):
-        sides = {'CPU': ('-1', False)}
-        sides |= {'eager': (arguments.device, True), 'captured': (arguments.device, False)}
-        losses = {name: losses_of(seed, count, batch, *side) for name, side in sides.items()}
-        found[f'seed {seed}'] = losses
-        for name in ('eager', 'captured'):
-            pairs = zip(losses[name], losses['CPU'], strict=True)
-            found[f'seed {seed}'][f'{name} - CPU'] = max(abs(a - b) for a, b in pairs)
-    return found
+        types = (
+            ['float32'] if arguments.device == '-1' or seed else ['float32', 'tf32', 'bfloat16', 'float16']
+        )
+        on_cpu = losses_of(seed, count, batch, '-1', 'float32', False)
+        for compute in types:
+            sides = {'eager': True, 'captured': False}
+            losses = {
+                name: losses_of(seed, count, batch, arguments.device, compute, eager)
+                for name, eager in sides.items()
+            }
+            name = f'seed {seed}, {compute}'
+            found[name] = {'CPU': on_cpu, **losses}
+            for side, values in losses.items():
+                pairs = zip(values, on_cpu, strict=True)
+                found[name][f'{side} - CPU'] = max(abs(a - b) for a, b in pairs)
+            if losses['eager'] != losses['captured']:
+                different[name] = 'captured steps differ from eager ones'
+    return found | ({'failed': different} if different else {})
 
 
-def losses_of(seed: int, count: int, batch: int, device: str, eager: bool) -> list[float]:
+def losses_of(seed: int, count: int, batch: int, device: str, compute: str, eager: bool) -> list[float]:
     """Return the losses of R1's network, without dropout, whose numbers differ between devices."""
     import chainer
     import numpy
 
+    from vgg_cifar.accelerators import layers
     from vgg_cifar.models import VGG
     from vgg_cifar.training import optimizers
     from vgg_cifar.training.classifier import Classifier
     from vgg_cifar.training.device import get_device
     from vgg_cifar.training.updater import step_of
 
+    # Whose numbers would be eager ones.
+    warnings.filterwarnings('error', 'the training step is not captured')
     numpy.random.seed(seed)
     here = get_device(device)
-    with chainer.using_device(here):
+    with chainer.using_device(here), layers.using_compute(compute, here):
         classifier = Classifier(VGG(dropout=0.0))
         classifier.to_device(here)
         x = here.send(numpy.random.uniform(size=(batch, 3, 32, 32)).astype('f4'))
         labels = here.send(numpy.random.randint(0, 10, batch).astype('i4'))
         optimizer = optimizers.build('adam', classifier, 1e-4, {}, 0.0)
+        if compute == 'float16':
+            optimizers.scale_losses(optimizer)
         take_step = optimizer.update if eager else step_of(optimizer, here)
         given = (classifier, x, labels) if eager else (x, labels)
         reporter, seen, losses = chainer.Reporter(), {}, []
@@ -290,16 +373,18 @@ def speed(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def same_bits(arguments: argparse.Namespace) -> dict[str, Any]:
     """Return whether a killed run ends as one in one go, and the GPU augments as the CPU does."""
-    images, batch, epochs = (20, 10, 1) if arguments.small else (5000, 100, 3)
+    images, batch, epochs = (20, 10, 1) if arguments.small else (2000, 100, 3)
     common: tuple[Any, ...] = '-m', 'vgg_cifar', 'train', '--train-size', images, '--test-size', 20
     common += '-b', batch, '-e', epochs, '-d', arguments.device, '--log-steps', 1, '--chance-patience', 0
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         run(*common, '-o', folder / 'whole')
-        killed = started(*common, '-o', folder / 'killed')
+        # It ends with this part where that takes too long.
+        killed = started(*common, '-o', folder / 'killed', apart=False)
         while killed.poll() is None and not list((folder / 'killed').glob('snapshot*')):
             time.sleep(0.05)
-        end(killed)
+        killed.kill()
+        killed.wait()
         in_the_middle = not (folder / 'killed' / 'result.json').exists()
         run(*common, '-o', folder / 'killed')
         file = folder / 'in.hdf5'
@@ -356,14 +441,14 @@ def study(arguments: argparse.Namespace) -> dict[str, Any]:
     return found
 
 
-def started(*command: Any) -> subprocess.Popen:
-    """Start Python in a session of its own, whose processes `end` ends."""
+def started(*command: Any, apart: bool = True) -> subprocess.Popen:
+    """Start Python, by default in a session of its own, whose processes `end` ends."""
     path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get('PYTHONPATH'))))
     return subprocess.Popen(
         [sys.executable, *map(str, command)],
         cwd=ROOT,
         env={**os.environ, 'PYTHONPATH': path},
-        start_new_session=True,
+        start_new_session=apart,
     )
 
 

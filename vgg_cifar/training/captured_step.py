@@ -24,7 +24,7 @@ class CapturedStep(RecordedStep):
 
     def __init__(self, optimizer: chainer.Optimizer) -> None:
         super().__init__(optimizer)
-        self._captures: dict[int, tuple[list[Array], Any]] = {}
+        self._captures: dict[int, tuple[list[Array], Any, Any]] = {}
         # The loss's own, where graphs look for it, and what it holds.
         self._gradient: Array = None
         self._scale = 0.0
@@ -33,10 +33,12 @@ class CapturedStep(RecordedStep):
         optimizer = self._optimizer
         parameters = self._parameters()
         arrays = [parameter.array for parameter in parameters]
-        places, capture = self._captures.get(id(recording), ([], None))
-        if len(places) != len(arrays) or any(a is not b for a, b in zip(places, arrays, strict=True)):
+        # What a graph writes to is kept as long as the graph.
+        places, whole, capture = self._captures.get(id(recording), ([], None, None))
+        moved = len(places) != len(arrays) or any(a is not b for a, b in zip(places, arrays, strict=True))
+        if moved or whole is not self._whole:
             capture = self._captured(recording, arrays, x, labels)
-            self._captures[id(recording)] = arrays, capture
+            self._captures[id(recording)] = arrays, self._whole, capture
         if capture is None:
             optimizer.update(optimizer.target, x, labels)
             return

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy
 
-from vgg_cifar.accelerators.onednn import arrays, elementwise, library, memory
+from vgg_cifar.accelerators.onednn import arrays, library, memory
 from vgg_cifar.accelerators.onednn.arrays import Shape, address, canonical, type_of
 from vgg_cifar.accelerators.onednn.library import Arg, Normalisation, Propagation, Type
 from vgg_cifar.accelerators.onednn.primitives import Primitive, cached
@@ -82,9 +82,11 @@ def batch_forward(
     """
     x, gamma, beta = canonical(x), _vector(gamma), _vector(beta)
     if _is_small(x):
-        mean = x.mean(axis=0)
+        mean = numpy.add.reduce(x, axis=0)
+        mean /= len(x)
         y = x - mean
-        var = (y * y).mean(axis=0)
+        var = numpy.add.reduce(y * y, axis=0)
+        var /= len(x)
         y *= gamma / numpy.sqrt(var + numpy.float32(eps))
         y += beta
         if relu:
@@ -106,12 +108,13 @@ def bound(
 ) -> float:
     """Return what no result exceeds in magnitude, where statistics are of n numbers each.
 
-    Whatever is wrong among them makes their statistics wrong.
+    Whatever is wrong among them makes their statistics wrong. Lengths of vectors are found sooner than their
+    largest elements, and are no smaller.
     """
-    divisors = var + numpy.float32(eps)
-    if not (numpy.isfinite(mean).all() and numpy.isfinite(divisors).all() and divisors.all()):
+    statistics = float(mean.dot(mean)) + float(var.dot(var))
+    if not (math.isfinite(statistics) and (numpy.float32(eps) > 0 or var.all())):
         return math.inf
-    return math.sqrt(n) * elementwise.largest(gamma) + elementwise.largest(beta)
+    return math.sqrt(n * float(gamma.dot(gamma))) + math.sqrt(float(beta.dot(beta)))
 
 
 def batch_given(
@@ -147,7 +150,7 @@ def batch_backward(
         gy = gy if positive is None else gy * (positive > 0)
         scale = 1 / numpy.sqrt(var + numpy.float32(eps))
         normalised = (x - mean) * scale
-        ggamma, gbeta = (gy * normalised).sum(axis=0), gy.sum(axis=0)
+        ggamma, gbeta = numpy.add.reduce(gy * normalised, axis=0), numpy.add.reduce(gy, axis=0)
         normalised *= ggamma / len(x)
         gx = gy - normalised
         gx -= gbeta / len(x)
