@@ -111,10 +111,11 @@ def bound(
     Whatever is wrong among them makes their statistics wrong. Lengths of vectors are found sooner than their
     largest elements, and are no smaller.
     """
-    statistics = float(mean.dot(mean)) + float(var.dot(var))
-    if not (math.isfinite(statistics) and (numpy.float32(eps) > 0 or var.all())):
+    with numpy.errstate(all='ignore'):
+        of_mean, of_var, of_gamma, of_beta = (float(v.dot(v)) for v in (mean, var, gamma, beta))
+    if not (math.isfinite(of_mean + of_var) and (numpy.float32(eps) > 0 or var.all())):
         return math.inf
-    return math.sqrt(n * float(gamma.dot(gamma))) + math.sqrt(float(beta.dot(beta)))
+    return math.sqrt(n * of_gamma) + math.sqrt(of_beta)
 
 
 def batch_given(
