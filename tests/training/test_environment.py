@@ -2,11 +2,13 @@
 
 import datetime
 import subprocess
+import types
 
 import chainer
 import pytest
 from processes import ROOT
 
+from vgg_cifar.reporting import wording
 from vgg_cifar.training import environment
 
 
@@ -41,3 +43,12 @@ def test_no_commit_where_git_does_not_answer(tmp_path, monkeypatch):
     environment.checkout_commit.cache_clear()
     monkeypatch.setenv('PATH', str(tmp_path))
     assert environment.checkout_commit() is None
+
+
+def test_a_gpus_name_is_there_and_on_the_page():
+    runtime = types.SimpleNamespace(getDeviceProperties={3: {'name': b'NVIDIA H100'}}.__getitem__)
+    xp = types.SimpleNamespace(cuda=types.SimpleNamespace(runtime=runtime))
+    found = environment.describe(types.SimpleNamespace(xp=xp, device=types.SimpleNamespace(id=3)))
+    assert found['gpu'] == 'NVIDIA H100'
+    assert ', NVIDIA H100 (CPU' in wording.environment(found)
+    assert 'gpu' not in environment.describe(chainer.get_device('@numpy'))

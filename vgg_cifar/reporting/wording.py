@@ -112,9 +112,10 @@ def environment(content: Mapping[str, Any]) -> str:
         shown(str(content.get(name, 'not recorded')))
         for name in ('python', 'platform', 'processor', 'cores', 'device', 'cpu_accelerator')
     )
+    gpu = f', {shown(str(content["gpu"]))}' if 'gpu' in content else ''
     return (
-        f'Python {python}{named}, on {system}, {processor}, {cores} cores, device {device} (CPU accelerator: '
-        f'{accelerator})'
+        f'Python {python}{named}, on {system}, {processor}, {cores} cores, device {device}{gpu} '
+        f'(CPU accelerator: {accelerator})'
     )
 
 

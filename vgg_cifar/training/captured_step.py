@@ -15,7 +15,7 @@ Array = Any
 class CapturedStep(RecordedStep):
     """An optimizer's steps on a GPU; see `RecordedStep`.
 
-    Forward and backward passes are one launch from the fourth step of a kind on. The update is a kernel for
+    Forward and backward passes are one launch from the third step of a kind on. The update is a kernel for
     all parameters where the optimizer's rule allows it, else Chainer's; either is queued while the passes
     still run. Where something cannot be captured, steps are Chainer's.
     """
@@ -52,6 +52,7 @@ class CapturedStep(RecordedStep):
         """Return the passes on these parameters as a graph; None where that cannot be."""
         import cupy
 
+        from vgg_cifar.accelerators.cudnn import noise
         from vgg_cifar.accelerators.cudnn.capture import Capture
 
         whole = self._whole
@@ -69,6 +70,7 @@ class CapturedStep(RecordedStep):
         # Of whatever kind: cuDNN's, CuPy's, the driver's.
         except Exception as error:
             self._recordable = False
+            noise.begin_again()
             warnings.warn(f'the training step is not captured, and slower for it: {error}', stacklevel=2)
             return None
 

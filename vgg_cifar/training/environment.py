@@ -8,13 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import chainer
+import numpy
 
 from vgg_cifar import machine
 from vgg_cifar.accelerators import onednn
 from vgg_cifar.json_file import Record
 from vgg_cifar.versions import version
 
-PACKAGES = ('vgg-cifar', 'chainer', 'numpy', 'h5py', 'matplotlib', 'onednn-cpu-gomp', 'cupy')
+PACKAGES = (
+    *('vgg-cifar', 'chainer', 'numpy', 'h5py', 'matplotlib', 'onednn-cpu-gomp'),
+    *('cupy-cuda12x', 'cupy-cuda13x', 'nvidia-cudnn-cu12', 'nvidia-cudnn-cu13', 'nvidia-cudnn-frontend'),
+)
 
 
 def describe(device: chainer.backend.Device) -> dict[str, Any]:
@@ -33,7 +37,12 @@ def describe(device: chainer.backend.Device) -> dict[str, Any]:
         'cores': machine.cores(),
         'device': str(device),
         'cpu_accelerator': onednn.status(),
+        **({} if device.xp is numpy else {'gpu': _gpu_name(device)}),
     }
+
+
+def _gpu_name(device: Any) -> str:
+    return device.xp.cuda.runtime.getDeviceProperties(device.device.id)['name'].decode()
 
 
 def check(record: Record) -> None:
@@ -41,7 +50,7 @@ def check(record: Record) -> None:
     for name in ('python', 'platform', 'processor', 'device'):
         record.text(name)
     # The first runs did not record them, and not every package lies in a checkout.
-    for name in ('cpu_accelerator', 'date', 'commit'):
+    for name in ('cpu_accelerator', 'date', 'commit', 'gpu'):
         if name in record:
             record.text(name)
     record.number('cores', 0, 2**20)

@@ -33,6 +33,6 @@ def test_chainers_functions(dtype):
 @pytest.mark.parametrize(
     ('compute', 'error'), [('float32', 1e-4), ('tf32', 1e-4), ('float16', 3e-2), ('bfloat16', 0.2)]
 )
-@pytest.mark.parametrize('name', ['convolution', 'linear'])
+@pytest.mark.parametrize('name', check_gpu.our_layers())
 def test_our_layers(name, compute, error):
     assert check_gpu.worst_layer_error(name, compute, '0') < error

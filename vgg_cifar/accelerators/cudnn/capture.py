@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import cupy
+from chainer.backends import cuda
 
 Array = Any
 
@@ -51,6 +52,8 @@ class Capture:
         self._inputs = [array.copy() for array in inputs]
         self._stream, pool = _place()
         cupy.cuda.get_current_stream().synchronize()
+        # What has been worked in so far is free now, and of no use to graphs, which take as much themselves.
+        cuda.memory_pool.free_all_blocks()
         with cupy.cuda.using_allocator(pool.malloc), self._stream:
             self._stream.begin_capture()
             try:

@@ -152,6 +152,11 @@ def rectified(slope: float, x: Array, shortcut: Array | None = None) -> Array:
     return y
 
 
+def total(x: Array, y: Array) -> Array:
+    """Return x + y, as `empty` makes arrays."""
+    return rectified(1.0, x, y) if x.dtype == y.dtype else x + y
+
+
 def _rectified_gradient(slope: float, y: Array, gy: Array) -> Array:
     gx = empty(y.shape, y.dtype)
     kernels.rectified_gradient(in_memory(y), in_memory(arranged(gy, y.dtype)), slope, in_memory(gx))

@@ -38,6 +38,11 @@ def begin_step(seed: int, step: int) -> None:
     drawn.key.set(numpy.array((seed, step), numpy.uint64))
 
 
+def begin_again() -> None:
+    """Draw what this step has drawn so far once more."""
+    _drawn().layers = 0
+
+
 def next_layer() -> tuple[Any, int]:
     """Return the key's array and the number of the layer that draws now."""
     drawn = _drawn()

@@ -79,9 +79,11 @@ class Recording:
             self._read(watch, [parameter.node for parameter in parameters], batch)
         except NotRecordable as obstacle:
             self.obstacle = str(obstacle)
-        # The graph would keep all of this step's arrays.
+        # The graph, and its nodes, would keep all of this step's arrays.
         for node in watch.forward:
             node.unchain()
+            if isinstance(node, Node):
+                node.kept = None
 
     def _read(self, watch: _Watch, parameters: Sequence[Any], batch: Sequence[Array]) -> None:
         """Give a place to each variable: first the parameters, then the batch, then the outputs."""
@@ -127,11 +129,18 @@ class Recording:
                 before = gradients[inputs[i]]
                 if before is None:
                     gradients[inputs[i]] = gradient
-                elif not isinstance(gradient, numpy.ndarray):
-                    gradients[inputs[i]] = gradient + before
                 else:
-                    gradients[inputs[i]] = elementwise.add(gradient, before, in_place=node.fresh)
+                    gradients[inputs[i]] = _sum(gradient, before, node.fresh)
         return loss, self._loss.accuracy, gradients[: self._n_parameters]
+
+
+def _sum(gradient: Array, before: Array, fresh: bool) -> Array:
+    """Return the sum of two gradients, in the first one if it is `fresh` and that can be."""
+    if isinstance(gradient, numpy.ndarray):
+        return elementwise.add(gradient, before, in_place=fresh)
+    from vgg_cifar.accelerators.cudnn import nodes
+
+    return nodes.total(gradient, before)
 
 
 def _index(variable: Any, batch: Sequence[Array]) -> int:
