@@ -73,7 +73,7 @@ NODE_PYTHON ?= 3.12
 
 pack: $(VENV)/installed ## put what a GPU node without network lacks into build/node; DATA=CIFAR10.hdf5 in pieces of 60 MiB
 	@rm -rf build/node && mkdir -p build/node
-	$(BIN)/python -m pip wheel --quiet --no-deps -w build/node chainer==7.8.1 'pooch>=1.8' platformdirs fissix shtab
+	$(BIN)/python -m pip wheel --quiet --no-deps -w build/node chainer==7.8.1 'pooch>=1.8' platformdirs fissix shtab typing_extensions
 	$(BIN)/python -m pip download --quiet --no-deps --only-binary :all: --python-version $(NODE_PYTHON) -d build/node 'nvidia-cudnn-frontend>=1.23,<1.27'
 	$(if $(DATA),xz -T0 -c $(DATA) | split -b 60M - build/node/$(notdir $(DATA)).xz.)
 	@ls -lh build/node
