@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from host_memory import cupy, host, unharmed
 from vgg_cifar.accelerators.cudnn import kernels
 
 GXX = shutil.which('g++')
+# Batches are gathered by a thread of their own, and which thread of a block runs, host_cuda.h knows once.
+ONE_AT_A_TIME = threading.Lock()
 HEADERS = Path(__file__).with_name('host_cuda')
 # What the types in a kernel's head are to NumPy.
 NAMES = {
@@ -95,7 +98,8 @@ class HostModule:
                 for number, each in enumerate(zip(parameters, arguments, strict=True))
             ]
             sizes = (*grid, 1)[:2] + (*block, 1)[:2]
-            failure = function(*map(ctypes.c_uint, sizes), *given)
+            with ONE_AT_A_TIME:
+                failure = function(*map(ctypes.c_uint, sizes), *given)
             assert failure is None, f'{name}: {failure.decode()}'
             assert all(map(unharmed, arguments)), f'{name} writes beyond the end of an array'
 

@@ -224,7 +224,8 @@ def in_use(patch: Any) -> Any:
         patch.setattr(cupy, name, function)
     patch.setattr(cupy.ndarray, 'device', property(lambda self: _Device(0)), raising=False)
     patch.setattr(cupy.cuda.runtime, 'getDevice', lambda: 0)
-    patch.setattr(cupy.cuda, 'get_current_stream', lambda: types.SimpleNamespace(ptr=0x57))
+    stream = types.SimpleNamespace(ptr=0x57, synchronize=lambda: None)
+    patch.setattr(cupy.cuda, 'get_current_stream', lambda: stream)
     patch.setattr(cuda.GpuDevice, 'create_context', lambda self: contextlib.nullcontext())
     patch.setattr(cuda.GpuDevice, 'use', lambda self: None)
     patch.setattr(
