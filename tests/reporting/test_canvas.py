@@ -103,10 +103,10 @@ def axes_of(panel):
     return axes
 
 
-def made(folder, ends):
+def made(folder, ends, part=lambda epoch: 1 - 0.9 / epoch):
     """R4's table 4 with validation accuracies that end at `ends`, one for each of its seven variants."""
     (figure,) = (each for each in folder.study.figures if each.id == 'table-4')
-    logs = [[entry(epoch, end * (1 - 0.9 / epoch), 0.1) for epoch in range(1, 101)] for end in ends]
+    logs = [[entry(epoch, end * part(epoch), 0.1) for epoch in range(1, 101)] for end in ends]
     write_runs(folder, figure.variants, lambda number, seed: logs[number])
     return figures.make(folder, figure)
 
@@ -127,6 +127,12 @@ def test_lines_close_together_above_others_have_a_panel_of_their_own(rules):
     whole, close = (axes_of(panel).get_ylim() for panel in drawing.panels)
     assert whole[0] == 0 and close[0] > 60
     assert 'close-up' in drawing.note
+
+
+def test_no_panel_shows_the_same_again(rules):
+    drawing = made(rules, [0.78, 0.02, 0.77, 0.76, 0.1, 0.78, 0.75], part=lambda epoch: epoch / 100)
+    assert len(drawing.panels) == 1
+    assert 'close-up' not in drawing.note
 
 
 @pytest.mark.parametrize('panels', [1, 2, 3, 5])

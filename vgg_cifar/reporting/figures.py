@@ -73,10 +73,10 @@ def make_curves(folder: StudyFolder, figure: Figure, look: Styles) -> Drawing | 
         limits = _limits([line for line, _ in pairs]) if quantity.unit == '%' else None
         panels.append(_panel(pairs, quantity, figure.x, limits))
         from_zero &= limits is None or limits[0] == 0
-        near = _close_together(list(lines.values())) if quantity.unit == '%' else []
-        if near:
+        closer = None if limits is None else _closer(list(lines.values()), limits)
+        if closer is not None:
             close_up = True
-            panels.append(_panel(pairs, quantity, figure.x, _limits(near), f'{quantity.label}, close up'))
+            panels.append(_panel(pairs, quantity, figure.x, closer, f'{quantity.label}, close up'))
     notes = ['Mean over the runs; the band is one standard error.' if bands else 'One run for each line.']
     if not from_zero or close_up:
         notes.append('Not all vertical axes start at 0, and the first epochs may lie outside.')
@@ -143,9 +143,15 @@ def _range(lines: Sequence[Line], beginning: float) -> tuple[float, float]:
     return (float(found.min()), float(found.max())) if len(found) else (0.0, 100.0)
 
 
-def _close_together(lines: Sequence[Line]) -> list[Line]:
-    """Return the lines that end near the best, where there are three or more and others end far away."""
+def _closer(lines: Sequence[Line], limits: tuple[float, float]) -> tuple[float, float] | None:
+    """Return the ends of an axis for the lines that end near the best, where it shows more than `limits` do.
+
+    That is where there are three or more, others end far away, and it is no more than half as long.
+    """
     ends = [float(line.mean[-1]) for line in lines]
     best = max(ends)
     near = [line for line, end in zip(lines, ends, strict=True) if end >= best - CLOSE]
-    return near if 3 <= len(near) < len(lines) and min(ends) < best - 3 * CLOSE else []
+    if not 3 <= len(near) < len(lines) or min(ends) >= best - 3 * CLOSE:
+        return None
+    low, high = _limits(near)
+    return (low, high) if high - low <= (limits[1] - limits[0]) / 2 else None
