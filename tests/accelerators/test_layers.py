@@ -214,6 +214,20 @@ def test_linear(shape, nobias, batch_norm, relu, small, seed):
     agree(averages, [] if bn is None else [bn.avg_mean, bn.avg_var])
 
 
+@pytest.mark.parametrize('compute', ['float32', 'bfloat16'])
+@pytest.mark.parametrize('n_in', [10, 12000])
+def test_images_of_another_size_are_refused(n_in, compute):
+    if compute == 'bfloat16' and not library.load().has_bfloat16:
+        pytest.skip('the CPU has no AVX-512 with bfloat16')
+    with layers.using_compute(compute), pytest.raises(ValueError, match=rf'{n_in} numbers, expected 12'):
+        layers.linear(L.Linear(12, 5), numbers((4, n_in), 0))
+
+
+def test_numbers_with_their_bytes_the_other_way_round_are_left_to_chainer():
+    with pytest.raises(chainer.utils.type_check.InvalidType, match='>f4'):
+        layers.linear(L.Linear(6, 3), numbers((4, 6), 0).astype('>f4'))
+
+
 @some
 @given(st.integers(1, 9), st.integers(1, 9), st.sampled_from([0.1, 1.0, 100.0]), seeds)
 def test_classification(n, n_classes, spread, seed):

@@ -59,6 +59,26 @@ def test_onednns_passes_have_numpys_bits(size):
         numpy.testing.assert_array_equal(found, wanted)
 
 
+def test_what_nobody_may_write_to_is_not_written_to():
+    bytes_of_somebody = numpy.ones(120_000, 'f').tobytes()
+    link = L.Linear(400, 300)
+    link.W.array = numpy.frombuffer(bytes_of_somebody, 'f').reshape(300, 400)
+    optimizer = optimizers.Adam().setup(link)
+    for param in link.params():
+        param.grad = numpy.ones_like(param.array)
+    with pytest.raises(ValueError, match='read-only'):
+        optimizer.update()
+    assert (link.W.array == 1).all()
+
+
+@pytest.mark.parametrize('number', [numpy.float64, numpy.array])
+def test_hyperparameters_may_be_numpys_numbers(number):
+    wanted, _ = trained(optimizers.Adam(beta1=0.8, eps=1e-6))
+    found, _ = trained(optimizers.Adam(beta1=number(0.8), eps=number(1e-6)))
+    for a, b in zip(wanted.params(), found.params(), strict=True):
+        numpy.testing.assert_array_equal(a.array, b.array)
+
+
 @pytest.mark.parametrize('threads', ['', 'abc', '0', '4,2', '1', '3'])
 def test_any_number_of_threads_gives_the_same_bits(monkeypatch, threads):
     wanted, _ = trained(optimizers.Adam())

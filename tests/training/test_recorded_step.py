@@ -212,6 +212,31 @@ def test_scaled_losses_leave_the_same_bits(optimizer, scale):
     assert_same(recorded, plain)
 
 
+def test_parameters_and_rules_may_be_others_between_steps():
+    def run(recorded):
+        trained = Trained(recorded=recorded, optimizer='sgd', lr=0.1).take(4)
+        link = trained.model.fc1
+        state = numpy.full(link.W.shape, 0.01, 'f')
+        with link.init_scope():
+            link.W = chainer.Parameter(state)
+        trained.optimizer.setup(trained.optimizer.target)
+        return trained.take(3)
+
+    recorded = run(True)
+    assert (recorded.model.fc1.W.array != numpy.float32(0.01)).any()
+    assert_same(recorded, run(False))
+
+
+def test_an_array_of_two_parameters_stays_one():
+    def run(recorded):
+        trained = Trained(recorded=recorded, optimizer='sgd', lr=0.1)
+        first, second = trained.model.fc2.b, trained.model.fc3.b
+        second.array = first.array
+        return trained.take(5)
+
+    assert_same(run(True), run(False))
+
+
 def test_foreign_networks_are_asked_each_time():
     class Own(models.MLP):
         calls = 0

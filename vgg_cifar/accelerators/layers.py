@@ -216,6 +216,9 @@ def _taking(x: Any) -> Any:
     types = ('float32', 'bfloat16') if on_cpu else ('float32', 'float16', 'bfloat16')
     if not isinstance(array, Array) or array.size == 0 or array.dtype.name not in types:
         return None
+    # Somebody's file may have the bytes of a number the other way round.
+    if not array.dtype.isnative:
+        return None
     return _loaded(accelerator) if accelerator.live() else None
 
 

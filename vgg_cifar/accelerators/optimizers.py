@@ -32,7 +32,9 @@ class AdamRule(adam.AdamRule):
             super().update_core_cpu(param)
             return
         self._check_eps(numpy.float32)
-        settings = (self.alpha_t, 1 - hp.beta1, 1 - hp.beta2, hp.eps, hp.eta, hp.weight_decay_rate)
+        # Plain numbers: of NumPy's, some would be computed with in float64, and some are no keys of a cache.
+        numbers = self.alpha_t, 1 - hp.beta1, 1 - hp.beta2, hp.eps, hp.eta, hp.weight_decay_rate
+        settings = tuple(map(float, numbers))
         flat = [array.reshape(-1) for array in arrays]
         n, pieces = _n_threads(), range(0, param.size, PIECE)
         if n > 1 and len(pieces) >= FEWEST_PIECES:
@@ -56,7 +58,9 @@ class Adam(chainer.optimizers.Adam):
 
 
 def _suits(array: Any) -> bool:
-    return type(array) is numpy.ndarray and array.dtype == numpy.float32 and array.flags.c_contiguous
+    flags = array.flags if type(array) is numpy.ndarray and array.dtype == numpy.float32 else None
+    # oneDNN would write where nobody may.
+    return flags is not None and flags.c_contiguous and flags.writeable
 
 
 @functools.cache

@@ -60,6 +60,9 @@ class WholeUpdate:
         self._optimizer = optimizer
         self.parameters = list(optimizer.target.params())
         self._rules = [parameter.update_rule for parameter in self.parameters]
+        self._places_in_links = [
+            (vars(link), name, vars(link)[name]) for link in optimizer.target.links() for name in link._params
+        ]
         ends = numpy.cumsum([-(-parameter.size // ALIGNMENT) * ALIGNMENT for parameter in self.parameters])
         self._places = [
             slice(end - -(-each.size // ALIGNMENT) * ALIGNMENT, end - -each.size % ALIGNMENT)
@@ -93,6 +96,8 @@ class WholeUpdate:
             and not hooks._post_update_hooks
             and all(type(hook) is WeightDecay for hook in hooks._pre_update_hooks.values())
             and bool(rules)
+            # An array of two parameters would become two.
+            and len({id(each.array) for each in parameters}) == len(parameters)
             and all(type(rule) in ELEMENTWISE and _is_plain(rule, optimizer) for rule in rules)
             and len({(type(rule), rule.t, *rule.state) for rule in rules}) == 1
             and not rules[0].hyperparam.get_dict().get('adabound')
@@ -105,10 +110,12 @@ class WholeUpdate:
         )
 
     def stands(self) -> bool:
-        """Whether the parameters and the state are still where they were put, and hooks are known ones."""
+        """Whether parameters, rules and state are the same, where they were put, and hooks are known ones."""
         hooks = self._optimizer._hookable
         return (
             all(each.array is view for each, view in zip(self.parameters, self._arrays, strict=True))
+            and all(names.get(name) is parameter for names, name, parameter in self._places_in_links)
+            and all(each.update_rule is rule for each, rule in zip(self.parameters, self._rules, strict=True))
             and all(_is_plain(rule, self._optimizer) for rule in self._rules)
             and all(
                 rule.state[name] is view

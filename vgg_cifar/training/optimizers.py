@@ -92,7 +92,7 @@ def scale_losses(optimizer: chainer.Optimizer) -> None:
     """Have an optimizer scale losses, so that their gradients in float16 are neither 0 nor infinite.
 
     By Chainer's rule: the scale doubles step by step until a gradient is infinite; such a step is left out
-    and halves it. From then on it doubles in 1,000 steps.
+    and halves it. From then on it doubles in 1,000 steps. It is at most 65504.
     """
     optimizer.loss_scaling()
     # That a step is left out is how the scale is found; Chainer warns of each parameter.

@@ -51,6 +51,18 @@ def test_bits_do_not_depend_on_where_arrays_lie():
         numpy.testing.assert_array_equal(matrices.multiplied(moved, right), wanted)
 
 
+@pytest.mark.parametrize('shapes', [((2, 3), (4, 5)), ((2, 300), (4, 5)), ((2, 3), (3000, 5))])
+def test_what_does_not_fit_is_refused(shapes):
+    with pytest.raises(ValueError, match=r'product of matrices \(2, \d+\) and'):
+        matrices.multiplied(*(numbers(shape, 0) for shape in shapes))
+
+
+@pytest.mark.parametrize('shapes', [((0, 3), (3, 5)), ((2, 0), (0, 5)), ((2, 3), (3, 0))])
+def test_nothing_times_nothing(shapes):
+    left, right = (numpy.zeros(shape, 'f') for shape in shapes)
+    numpy.testing.assert_array_equal(matrices.multiplied(left, right), left @ right)
+
+
 def test_a_forked_process_does_not_wait_for_ever(monkeypatch):
     monkeypatch.setattr(process, '_PROCESS', 0)
     with pytest.raises(OneDNNError, match=r'forked; start workers by spawn'):

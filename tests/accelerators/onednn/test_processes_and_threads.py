@@ -162,6 +162,19 @@ def test_small_products_wake_no_other_threads(small, monkeypatch):
         threads._openmp().omp_set_num_threads(before)
 
 
+def test_work_alone_does_not_end_the_spreading(monkeypatch):
+    monkeypatch.setattr(threads, '_places', threads._Places())
+    before = threads.used()
+    threads._openmp().omp_set_num_threads(2)
+    try:
+        threads.alone(threads.spread)
+        assert threads._places.processors is None
+        threads.spread()
+        assert threads._places.processors is not None
+    finally:
+        threads._openmp().omp_set_num_threads(before)
+
+
 SPREAD = """
 import json, os, subprocess, sys, threading
 import numpy, vgg_cifar

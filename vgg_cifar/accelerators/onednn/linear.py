@@ -84,8 +84,17 @@ def forward(
     """Return x (N, in) times the transposed weights (out, in), plus bias (out,).
 
     `dtype` is what is multiplied, float32 or bfloat16; the result is float32.
+
+    Raises:
+        ValueError: x and the weights do not fit together.
+
     """
     x, weights = in_order(x, dtype), in_order(weights)
+    if x.shape[1] != weights.shape[1]:
+        raise ValueError(
+            f'linear layer of x {x.shape} and W {weights.shape}: each row of x has {x.shape[1]} numbers, '
+            f'expected {weights.shape[1]}'
+        )
     if dtype == numpy.float32:
         y = multiplied(x, weights.T)
         return y if bias is None else numpy.add(y, bias, out=y)

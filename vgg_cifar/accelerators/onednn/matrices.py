@@ -7,16 +7,25 @@ from vgg_cifar.accelerators.onednn.arrays import address
 from vgg_cifar.accelerators.onednn.library import Arg, OneDNNError
 from vgg_cifar.accelerators.onednn.primitives import Attributes, Layout, Primitive
 
-# Up to so many multiplications a product takes less than 25 us on the calling thread alone. Two threads save
-# a third of it, and on a busy machine lose a hundred times as much.
+# Up to so many multiplications, 25 us for square matrices, a product is computed by the calling thread alone.
+# Two threads save a third of it, and on a busy machine lose a hundred times as much.
 SMALL = 1 << 21
 
 
 def multiplied(left: numpy.ndarray, right: numpy.ndarray) -> numpy.ndarray:
-    """Return left (M, K) times right (K, N), float32; each in C order, or the transpose of one that is."""
+    """Return left (M, K) times right (K, N), float32; each in C order, or the transpose of one that is.
+
+    Raises:
+        ValueError: they do not fit together.
+
+    """
     if not process.usable():
         raise OneDNNError('product of matrices: this process was forked; start workers by spawn')
-    (m, k), n = left.shape, right.shape[1]
+    (m, k), (rows, n) = left.shape, right.shape
+    if k != rows:
+        raise ValueError(f'product of matrices {left.shape} and {right.shape}: {k} is not {rows}')
+    if not m * k * n:
+        return numpy.zeros((m, n), numpy.float32)
     small = m * k * n <= SMALL
     # Where memory is aligned, cores read it faster; to align it takes a tenth of a small product's time.
     result = numpy.empty((m, n), numpy.float32) if small else arrays.empty((m, n))

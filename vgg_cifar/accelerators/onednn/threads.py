@@ -59,10 +59,13 @@ def together(call: Callable[..., object], *arguments: Any) -> None:
 
 def alone(call: Callable[..., object], *arguments: Any) -> None:
     """Call oneDNN with no thread but the calling one: others take longer to wake than little work."""
+    number = used()
+    if number == 1:
+        call(*arguments)
+        return
     openmp = _openmp()
-    number = openmp.omp_get_max_threads()
-    openmp.omp_set_num_threads(1)
     try:
+        openmp.omp_set_num_threads(1)
         call(*arguments)
     finally:
         openmp.omp_set_num_threads(number)
@@ -92,6 +95,9 @@ def spread() -> None:
         return
     processors = os.sched_getaffinity(0)
     if processors != _places.processors:
+        if used() == 1:
+            # For now, perhaps: nothing is to be noted.
+            return
         _begin(processors)
     if not _places.workers:
         return
