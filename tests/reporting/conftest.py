@@ -58,7 +58,8 @@ def made_up(path):
 @pytest.fixture
 def folder(tmp_path):
     """A folder to change, without its page."""
-    return made_up(tmp_path)
+    # In a folder of its own: what lies beside it, its page would link to.
+    return made_up(tmp_path / 'study')
 
 
 @pytest.fixture(scope='session')

@@ -196,7 +196,15 @@ def _in_short(
     sentences.append(
         f'A run here sees {images:,} training images for {epochs}, {much} a run of the report sees{early}'
     )
+    wanted = {
+        run.path: run.result is None
+        for figure in folder.shown_figures
+        for variant in figure.variants
+        for run in folder.runs(variant)
+    }
     runs = f'Each variant has {folder.seeds} run{"s" * (folder.seeds != 1)}'
+    if missing := sum(wanted.values()):
+        runs = f'Of {len(wanted)} runs, {folder.seeds} of each variant, {missing} are missing or unfinished'
     sentences.append('; '.join([runs, *_more_seeds(folder)]))
     predicted = [each for section in sections for each in section['predicted']]
     if predicted:
