@@ -347,20 +347,24 @@ class Contender:
 
     def is_ready(self) -> bool:
         """Wait until it has warmed up; say so and return False where it ends instead."""
-        if self._process.stdout.readline():
+        if self._answer() is not None:
             return True
         print(f'without {self.name}: it ended with status {self._process.wait()}', flush=True)
         return False
+
+    def _answer(self) -> dict | None:
+        """Return the next answer; None where the process has ended."""
+        line = self._process.stdout.readline()
+        return json.loads(line) if line else None
 
     def step(self) -> None:
         """Take a turn, and keep the time of a step."""
         time.sleep(PAUSE)
         self._process.stdin.write('\n')
         self._process.stdin.flush()
-        line = self._process.stdout.readline()
-        if not line:
+        answer = self._answer()
+        if answer is None:
             raise SystemExit(f'{self.name}: ended with status {self._process.wait()}')
-        answer = json.loads(line)
         self.seconds.append(answer['seconds'])
         self.peak_mib = answer['peak_mib']
 

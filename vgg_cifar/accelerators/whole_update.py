@@ -21,6 +21,7 @@ from chainer.optimizers import (
     sgd,
 )
 
+from vgg_cifar.accelerators.onednn import memory
 from vgg_cifar.accelerators.optimizers import AdamRule
 
 # NumPy's or CuPy's.
@@ -161,11 +162,11 @@ class WholeUpdate:
 
     def _zeros(self, size: int) -> Array:
         """Return zeros that begin at a cache line; NumPy's may lie anywhere, and CuPy's do not."""
-        memory = self._xp.zeros(size + ALIGNMENT, numpy.float32)
         if self._xp is not numpy:
-            return memory[:size]
-        start = -memory.__array_interface__['data'][0] // memory.itemsize % ALIGNMENT
-        return memory[start : start + size]
+            return self._xp.zeros(size, numpy.float32)
+        zeros = memory.buffer(4 * size).view(numpy.float32)
+        zeros.fill(0)
+        return zeros
 
     def _views(self, whole: Array, models: Sequence[Any] | None = None) -> list[Array]:
         models = self.parameters if models is None else models

@@ -31,6 +31,7 @@ class CapturedStep(RecordedStep):
 
     def _repeat(self, recording: Any, x: Array, labels: Array) -> None:
         optimizer = self._optimizer
+        self._set_gradient()
         parameters = self._parameters()
         arrays = [parameter.array for parameter in parameters]
         # What a graph writes to is kept as long as the graph.
@@ -42,7 +43,6 @@ class CapturedStep(RecordedStep):
         if capture is None:
             optimizer.update(optimizer.target, x, labels)
             return
-        self._set_gradient()
         loss, accuracy, gradients = capture(x, labels)
         # The next step overwrites them, and a log may look at them later.
         optimizer.target.report(*(chainer.Variable(each.copy()) for each in (loss, accuracy)))
@@ -50,8 +50,6 @@ class CapturedStep(RecordedStep):
 
     def _captured(self, recording: Any, arrays: list[Array], x: Array, labels: Array) -> Any:
         """Return the passes on these parameters as a graph; None where that cannot be."""
-        import cupy
-
         from vgg_cifar.accelerators.cudnn import noise
         from vgg_cifar.accelerators.cudnn.capture import Capture
 
@@ -63,8 +61,6 @@ class CapturedStep(RecordedStep):
                 whole.gather(gradients)
             return loss, accuracy, gradients
 
-        if self._gradient is None:
-            self._gradient = cupy.ndarray((), numpy.float32)
         try:
             return Capture(passes, (x, labels))
         # Of whatever kind: cuDNN's, CuPy's, the driver's.
@@ -76,6 +72,8 @@ class CapturedStep(RecordedStep):
 
     def _set_gradient(self) -> None:
         scale = self._optimizer._loss_scale or 1.0
+        if self._gradient is None:
+            self._gradient = chainer.backends.cuda.cupy.ndarray((), numpy.float32)
         if scale != self._scale:
             self._gradient.fill(scale)
             self._scale = scale

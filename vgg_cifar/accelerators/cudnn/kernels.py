@@ -190,27 +190,26 @@ def max_pooling(x: Array, moves: Moves, relu: bool, y: Array) -> Array:
     # The greatest number stands for no place.
     places = cupy.ndarray(y.shape, numpy.uint8 if size_y * size_x < 256 else numpy.uint32)
     cut = _cut(y, least=1)
-    windows, name = _windows('max_pooling', 'max_halving', moves)
-    given = x, *windows, cut.rows, cut.each, int32(relu)
+    name, told = ('max_halving', (moves[0], moves[4])) if _halves(moves) else ('max_pooling', moves)
+    given = x, *map(int32, told), cut.rows, cut.each, int32(relu)
     _launch(name, y, cut, *given, y, places, place=_place(places))
     return places
 
 
 def max_pooling_gradient(gy: Array, places: Array, moves: Moves, gx: Array) -> None:
     """Write the gradient of x over gx."""
-    windows, name = _windows('max_pooling_gradient', 'max_halving_gradient', moves)
+    halves = _halves(moves)
+    name, told = ('max_halving_gradient', (moves[0], moves[4])) if halves else ('max_pooling_gradient', moves)
     # Halves are written window by window.
-    cut = _cut(gy if len(windows) == 2 else gx, least=1)
-    given = _aligned(gy), places, *windows, cut.rows, cut.each
+    cut = _cut(gy if halves else gx, least=1)
+    given = _aligned(gy), places, *map(int32, told), cut.rows, cut.each
     _launch(name, gx, cut, *given, gx, place=_place(places))
 
 
-def _windows(name: str, halving: str, moves: Moves) -> tuple[Sequence[Any], str]:
-    """Return what a kernel is told of windows, and which: that for 2 x 2 where they tile the images."""
-    channels, height, width, rows, columns, *windows = moves
-    if windows == [2, 2, 2, 2, 0, 0] and (height, width) == (2 * rows, 2 * columns):
-        return (int32(channels), int32(columns)), halving
-    return tuple(map(int32, moves)), name
+def _halves(moves: Moves) -> bool:
+    """Whether windows of 2 x 2 tile the images: there are kernels for that, told of channels and columns."""
+    _, height, width, rows, columns, *windows = moves
+    return windows == [2, 2, 2, 2, 0, 0] and (height, width) == (2 * rows, 2 * columns)
 
 
 def _place(places: Array) -> str:

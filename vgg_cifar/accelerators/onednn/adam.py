@@ -27,22 +27,17 @@ class _Scratch(threading.local):
 _scratch = _Scratch()
 
 
-def update(arrays: Sequence[numpy.ndarray], alpha: float, share1: float, share2: float, eps: float) -> None:
+def update(vectors: Sequence[numpy.ndarray], alpha: float, share1: float, share2: float, eps: float) -> None:
     """Update a parameter and its moments in place, on the calling thread alone.
 
     Args:
-        arrays: the parameter, its gradient, m and v of chainer.optimizers.adam, float32 (N,).
+        vectors: the parameter, its gradient, m and v of chainer.optimizers.adam, float32 (N,).
         alpha: its alpha_t, in which the bias is corrected.
         share1, share2: 1 - beta1 and 1 - beta2.
         eps: added to the root.
 
     """
-    threads.alone(_passes(arrays[0].size, share1, share2, eps), *map(address, arrays), alpha)
-
-
-@cached
-def _passes(size: int, share1: float, share2: float, eps: float) -> '_Passes':
-    return _Passes(size, share1, share2, eps)
+    threads.alone(_passes(vectors[0].size, share1, share2, eps), *map(address, vectors), alpha)
 
 
 class _Passes:
@@ -89,3 +84,6 @@ class _Passes:
         numpy.divide(alpha, root, out=root)
         # param = step * m * -1 + param
         self._move(step, m, param, param)
+
+
+_passes = cached(_Passes)

@@ -2,10 +2,10 @@
 
 import numpy
 
-from vgg_cifar.accelerators.onednn import arrays, library, process, threads
+from vgg_cifar.accelerators.onednn import arrays, library, threads
 from vgg_cifar.accelerators.onednn.arrays import address
-from vgg_cifar.accelerators.onednn.library import Arg, OneDNNError
-from vgg_cifar.accelerators.onednn.primitives import Attributes, Layout, Primitive
+from vgg_cifar.accelerators.onednn.library import Arg
+from vgg_cifar.accelerators.onednn.primitives import Attributes, Layout, Primitive, require_own_process
 
 # Up to so many multiplications, 25 us for square matrices, a product is computed by the calling thread alone.
 # Two threads save a third of it, and on a busy machine lose a hundred times as much.
@@ -19,8 +19,7 @@ def multiplied(left: numpy.ndarray, right: numpy.ndarray) -> numpy.ndarray:
         ValueError: they do not fit together.
 
     """
-    if not process.usable():
-        raise OneDNNError('product of matrices: this process was forked; start workers by spawn')
+    require_own_process('product of matrices')
     (m, k), (rows, n) = left.shape, right.shape
     if k != rows:
         raise ValueError(f'product of matrices {left.shape} and {right.shape}: {k} is not {rows}')

@@ -34,6 +34,12 @@ def cached(build: Callable[P, T]) -> Callable[P, T]:
     return get
 
 
+def require_own_process(what: str) -> None:
+    """Raise OneDNNError where this process was forked."""
+    if not process.usable():
+        raise OneDNNError(f'{what}: this process was forked; start workers by spawn')
+
+
 def dimensions(values: Sequence[int]) -> Any:
     """Return integers as oneDNN's array of dimensions."""
     return (ctypes.c_int64 * len(values))(*values)
@@ -181,8 +187,7 @@ class Primitive:
 
         The arrays must stay alive during the call, and have the layouts that the primitive was made for.
         """
-        if not process.usable():
-            raise OneDNNError(f'{self.what}: this process was forked; start workers by spawn')
+        require_own_process(self.what)
         dnnl = self._dnnl
         try:
             if addresses != self._addresses:

@@ -40,11 +40,9 @@ class Evaluation(Extension):
         with chainer.using_config('train', False), chainer.no_backprop_mode():
             for start in range(0, count, size):
                 x, y = self.batches(slice(start, start + size))
-                of_batch = layers.classification(self.model(x), y)
-                loss, accuracy = (
-                    total + float(mean.array) * len(y)
-                    for total, mean in zip((loss, accuracy), of_batch, strict=True)
-                )
+                mean_loss, mean_accuracy = layers.classification(self.model(x), y)
+                loss += float(mean_loss.array) * len(y)
+                accuracy += float(mean_accuracy.array) * len(y)
         loss, accuracy, count = self.sums(loss, accuracy, count)
         means = {f'{self.name}/main/loss': loss / count, f'{self.name}/main/accuracy': accuracy / count}
         chainer.report(means)
