@@ -68,6 +68,9 @@ def run_all(figures: Sequence[Figure], folder: StudyFolder, runner: Runner, cost
 
     busy = _busy() if runner.here else ''
     work = {run.id: cost.of_run(run.settings) for run in left}
+    if runner.at_once > 1:
+        # The longest first: else one worker may begin a long run when the others have nothing left to do.
+        left.sort(key=lambda run: work[run.id], reverse=True)
     speed = runner.speedup * _speed(folder, runner, cost)
     to_time = sum(cost.of_timing(each, folder) for each in timings)
     expected = duration((sum(work.values()) + to_time) / speed)
