@@ -34,13 +34,16 @@ def exact(array):
     return host(array).astype('f8')
 
 
-def agree(found, wanted, dtype='float32', steps=4):
-    """Fail unless all are as near as rounding, some steps of it in float32, lets them be."""
+def agree(found, wanted, dtype='float32', steps=4, terms=0.0):
+    """Fail unless all are as near as rounding, some steps of it in float32, lets them be.
+
+    What is a sum that may cancel is computed from numbers as large as `terms`.
+    """
     wanted = numpy.asarray(wanted, 'f8')
     finite = numpy.isfinite(wanted)
     numpy.testing.assert_array_equal(numpy.isfinite(exact(found)), finite)
     scale = float(abs(wanted[finite]).max(initial=1e-30))
-    allowed = ROUNDING[dtype] * scale + steps * ROUNDING['float32'] * scale
+    allowed = ROUNDING[dtype] * scale + steps * ROUNDING['float32'] * max(scale, terms)
     numpy.testing.assert_allclose(exact(found)[finite], wanted[finite], rtol=0, atol=allowed)
 
 
@@ -95,6 +98,7 @@ def test_one_row_far_from_the_others_costs_no_digits(gpu, n):  # noqa: F811
 
 @some
 @given(n=rows, c=channels, dtype=dtypes, relu=st.booleans(), seed=seeds)
+@example(n=2, c=5, dtype='float32', relu=True, seed=341)  # The gradient nearly cancels.
 def test_normalised_and_its_gradients(gpu, n, c, dtype, relu, seed):  # noqa: F811
     # Few different numbers: of some, exactly 0 is left.
     x = rounded(numpy.random.RandomState(seed).randint(-3, 4, (n, c)).astype('f4'), dtype)
@@ -114,7 +118,8 @@ def test_normalised_and_its_gradients(gpu, n, c, dtype, relu, seed):  # noqa: F8
     size = abs(gy.astype('f8')).sum(0).max() * max(1, abs(hat).max())
     numpy.testing.assert_allclose(exact(ggamma), (g * hat).sum(0), rtol=0, atol=1e-6 * size)
     numpy.testing.assert_allclose(exact(gbeta), g.sum(0), rtol=0, atol=1e-6 * size)
-    agree(gx, factor * (g - (exact(gbeta) + hat * exact(ggamma)) / n), dtype, 16)
+    means = (exact(gbeta) + hat * exact(ggamma)) / n
+    agree(gx, factor * (g - means), dtype, terms=abs(factor * numpy.maximum(abs(g), abs(means))).max())
 
 
 def test_what_is_no_number_stays_none_and_stays_in_its_channel(gpu):  # noqa: F811
