@@ -2,7 +2,10 @@
 
 import queue
 import signal
+import sys
 import threading
+import time
+import weakref
 from signal import raise_signal
 
 import pytest
@@ -54,6 +57,52 @@ def test_a_signal_that_nobody_has_raised_is_raised_in_the_end():
                 raise_signal(signal.SIGTERM)
         except BaseException:
             pass
+
+
+class Deleted:
+    """Has a signal come while it is deleted."""
+
+    def __del__(self):
+        raise_signal(signal.SIGTERM)
+
+
+def in_a_callback():
+    held = threading.Event()
+    watch = weakref.ref(held, lambda _: raise_signal(signal.SIGTERM))
+    del held
+    assert watch() is None
+
+
+def in_a_bare_except():
+    try:
+        raise_signal(signal.SIGTERM)
+    except BaseException:
+        pass
+
+
+@pytest.mark.filterwarnings('ignore::pytest.PytestUnraisableExceptionWarning')
+@pytest.mark.parametrize('swallowing', [Deleted, in_a_callback, in_a_bare_except])
+def test_a_signal_that_was_swallowed_is_raised_again(swallowing, monkeypatch):
+    # pytest's own keeps what it is told of.
+    monkeypatch.setattr(sys, 'unraisablehook', lambda _: None)
+    reached = []
+    with pytest.raises(Interrupted, match='SIGTERM'), StopSignals('nothing') as signals, signals.raised():
+        swallowing()
+        reached.append('after it')
+        time.sleep(10)
+        reached.append('much later')
+    assert reached == ['after it']
+
+
+def test_what_cleans_up_is_not_interrupted_again():
+    reached = []
+    with pytest.raises(Interrupted), StopSignals('nothing') as signals, signals.raised():
+        try:
+            raise_signal(signal.SIGTERM)
+        finally:
+            time.sleep(3 * stop_signals.SECONDS_UNTIL_AGAIN)
+            reached.append('cleaned up')
+    assert reached == ['cleaned up']
 
 
 def test_another_error_is_not_hidden():

@@ -1,10 +1,12 @@
 """Turns the signals that ask a command to stop into an exception that loses nothing."""
 
+import _thread
 import contextlib
 import queue
 import signal
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from types import FrameType, TracebackType
 from typing import Any, NoReturn
@@ -18,6 +20,9 @@ STOP_SIGNALS = tuple(
 
 # Shells and batch systems send a process and its group each a signal, or two kinds at once, for one stop.
 SECONDS_OF_ONE_STOP = 1.0
+
+# By then, whatever has swallowed the exception is over.
+SECONDS_UNTIL_AGAIN = 0.05
 
 
 class StopSignals:
@@ -43,6 +48,7 @@ class StopSignals:
         self._received_at = 0.0
         self._previous: dict[signal.Signals, Any] = {}
         self._hand_over: Callable[[Interrupted], object] | None = None
+        self._raised: weakref.ref[Interrupted] | None = None
 
     def __enter__(self) -> 'StopSignals':
         self.catch()
@@ -76,15 +82,43 @@ class StopSignals:
                 self._at_once()
             if self._hand_over is not None:
                 self._hand_over(Interrupted(self.received, self._left))
+        elif self._is_swallowed():
+            self._raise(Interrupted(self.received, self._left))
         elif now - self._received_at > SECONDS_OF_ONE_STOP:
             self.release()
             signal.raise_signal(number)
 
     @contextlib.contextmanager
     def raised(self) -> Iterator[None]:
-        """Raise what comes, at once and wherever this is; and what has come."""
-        with self._handed_to(_raise):
+        """Raise what comes, at once and wherever this is; and what has come.
+
+        It is raised again where it is swallowed, as Python does to what is raised while it deletes an object,
+        and libraries by a bare ``except``.
+        """
+        with self._handed_to(self._raise):
             yield
+
+    def _raise(self, error: Interrupted) -> NoReturn:
+        try:
+            self._raised = weakref.ref(error, self._send_again)
+            raise error
+        finally:
+            # Else it would hold itself, by its traceback and this frame.
+            del error
+
+    def _is_swallowed(self) -> bool:
+        """Whether what was raised is no more, although nobody has left `raised`."""
+        return self._hand_over == self._raise and self._raised is not None and self._raised() is None
+
+    def _send_again(self, _: object) -> None:
+        if self._is_swallowed():
+            # Whose locks might be held here: threading's.
+            _thread.start_new_thread(self._send, ())
+
+    def _send(self) -> None:
+        time.sleep(SECONDS_UNTIL_AGAIN)
+        if self._is_swallowed() and self.received is not None:
+            signal.pthread_kill(threading.main_thread().ident or 0, self.received)
 
     @contextlib.contextmanager
     def sent_to(self, results: 'queue.SimpleQueue[Any]') -> Iterator[None]:
@@ -106,7 +140,3 @@ class StopSignals:
             yield
         finally:
             self._hand_over = before
-
-
-def _raise(error: Interrupted) -> NoReturn:
-    raise error
