@@ -65,17 +65,17 @@ bench: $(VENV)/installed ## race the networks' training steps against stock Chai
 	$(BIN)/python scripts/bench_step.py --batch 500
 
 check-gpu: $(VENV)/installed ## show on a GPU what was prepared without one: results/gpu/*.json, in 8 minutes; DATA=CIFAR10.hdf5
-	$(BIN)/python -m pip install --quiet --editable '.[gpu]'
+	$(BIN)/python -m pip install --quiet --editable '.[gpu,bench]'
 	$(BIN)/python scripts/check_gpu.py $(if $(DATA),--data $(DATA))
 
 # The Python there.
 NODE_PYTHON ?= 3.12
 
-pack: $(VENV)/installed ## put what a GPU node without network lacks into build/node; DATA=CIFAR10.hdf5 in pieces of 60 MiB
+pack: $(VENV)/installed ## put what a GPU node without network lacks into build/node; DATA=CIFAR10.hdf5 in pieces of 25 MiB
 	@rm -rf build/node && mkdir -p build/node
 	$(BIN)/python -m pip wheel --quiet --no-deps -w build/node chainer==7.8.1 'pooch>=1.8' platformdirs fissix shtab typing_extensions
 	$(BIN)/python -m pip download --quiet --no-deps --only-binary :all: --python-version $(NODE_PYTHON) -d build/node 'nvidia-cudnn-frontend>=1.23,<1.27'
-	$(if $(DATA),xz -T0 -c $(DATA) | split -b 60M - build/node/$(notdir $(DATA)).xz.)
+	$(if $(DATA),xz -T0 -c $(DATA) | split -b 25M - build/node/$(notdir $(DATA)).xz.)
 	@ls -lh build/node
 
 # The least at which curves part; CI takes smoke.

@@ -67,7 +67,7 @@ def our_step(network: Network, n: int, compute: str = 'float32') -> Step:
     from vgg_cifar.training.classifier import Classifier
 
     model = models.build(network.family, network.options, network.n_classes, network.image_shape)
-    step = _chainer_training(Classifier(model), network, n)
+    step = _chainer_training(Classifier(model), network, n, scaled=compute == 'float16')
 
     import chainer
 
@@ -76,7 +76,7 @@ def our_step(network: Network, n: int, compute: str = 'float32') -> Step:
     return step
 
 
-def _chainer_training(classifier, network: Network, n: int) -> Step:
+def _chainer_training(classifier, network: Network, n: int, scaled: bool = False) -> Step:
     import chainer
     import numpy
 
@@ -87,6 +87,8 @@ def _chainer_training(classifier, network: Network, n: int) -> Step:
     classifier.to_device(device)
     x, t = map(device.send, _batch(network, n))
     optimizer = optimizers.build(network.optimizer, classifier, network.lr, {}, network.weight_decay)
+    if scaled:
+        optimizers.scale_losses(optimizer)
     take_step = updater.step_of(optimizer, device)
     reporter = chainer.Reporter()
     reporter.add_observer('main', classifier)
@@ -307,16 +309,17 @@ def work(name: str, network: str, n: int, clock: Callable[[], float]) -> None:
     step = contenders()[name][0](NETWORKS[network], n)
     # The third step of ours is the first that calls what is recorded; reading the loss ends a step.
     for _ in range(4):
-        start = time.perf_counter()
         float(step())
-    count = max(1, round(TURN / (time.perf_counter() - start)))
     print(json.dumps({'ready': True}), flush=True)
+    count = 1
     for _ in sys.stdin:
-        start = clock()
+        begun, start = time.perf_counter(), clock()
         for _ in range(count):
             loss = step()
         loss = float(loss)
         seconds = (clock() - start) / count
+        # Of the next turn. What was measured while the others warmed up would not do.
+        count = max(1, round(TURN * count / (time.perf_counter() - begun)))
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         print(json.dumps({'seconds': seconds, 'loss': loss, 'peak_mib': peak}), flush=True)
 
@@ -347,8 +350,9 @@ class Contender:
 
     def is_ready(self) -> bool:
         """Wait until it has warmed up; say so and return False where it ends instead."""
-        if self._answer() is not None:
-            return True
+        return self._answer() is not None or self._dropped()
+
+    def _dropped(self) -> bool:
         print(f'without {self.name}: it ended with status {self._process.wait()}', flush=True)
         return False
 
@@ -357,20 +361,23 @@ class Contender:
         line = self._process.stdout.readline()
         return json.loads(line) if line else None
 
-    def step(self) -> None:
-        """Take a turn, and keep the time of a step."""
+    def step(self) -> bool:
+        """Take a turn, and keep the time of a step; say so and return False where it ends instead."""
         time.sleep(PAUSE)
-        self._process.stdin.write('\n')
-        self._process.stdin.flush()
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.write('\n')
+            self._process.stdin.flush()
         answer = self._answer()
         if answer is None:
-            raise SystemExit(f'{self.name}: ended with status {self._process.wait()}')
+            return self._dropped()
         self.seconds.append(answer['seconds'])
         self.peak_mib = answer['peak_mib']
+        return True
 
     def close(self) -> None:
         """End the process."""
-        self._process.stdin.close()
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.close()
         self._process.wait()
 
 
@@ -382,11 +389,12 @@ def race(
     # Beside a GPU there are processors enough to warm up together. On a few, threads of contenders that start
     # together are left on one for good.
     racing = [each for each in (started if DEVICE == '@numpy' else list(started)) if each.is_ready()]
-    for _ in range(rounds):
-        for contender in racing:
-            contender.step()
+    # The first turn says of how many steps the others are.
+    for _ in range(1 + rounds):
+        racing = [contender for contender in racing if contender.step()]
     for contender in racing:
         contender.close()
+        del contender.seconds[0]
     return {
         c.name: {'seconds': c.seconds, 'median': statistics.median(c.seconds), 'peak_mib': c.peak_mib}
         for c in racing

@@ -437,8 +437,8 @@ def fails(tests: str, folder: Path, what: str) -> bool:
         text=True,
         check=False,
     )
-    # 0: all passed, 1: one failed. A crash, by a signal, counts too: a cut pointer may well end in one. With -x,
-    # files that cannot be imported are 1 as well.
+    # 0: all passed, 1: one failed. A crash, by a signal, counts too: a cut pointer may well end in one. With
+    # -x, files that cannot be imported are 1 as well.
     if result.returncode > 1 or 'ERROR collecting' in result.stdout:
         raise SystemExit(f'{what}: pytest could not run\n{result.stdout[-2000:]}{result.stderr[-2000:]}')
     return result.returncode != 0

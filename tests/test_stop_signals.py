@@ -1,5 +1,6 @@
 """Signals, sent to this process itself."""
 
+import contextlib
 import queue
 import signal
 import sys
@@ -74,10 +75,8 @@ def in_a_callback():
 
 
 def in_a_bare_except():
-    try:
+    with contextlib.suppress(BaseException):
         raise_signal(signal.SIGTERM)
-    except BaseException:
-        pass
 
 
 @pytest.mark.filterwarnings('ignore::pytest.PytestUnraisableExceptionWarning')

@@ -182,7 +182,9 @@ def test_each_of_several_devices_has_a_worker(reproduce, assert_same):
     assert ['2 running' in line for line in lines] == [True, True, False, False]
     assert_same(command.out)
     # The shallow network, the first of the figure, is the shortest run and is begun last.
-    runs = sorted((command.out / 'runs').iterdir(), key=lambda run: (run / 'settings.json').stat().st_mtime_ns)
+    runs = sorted(
+        (command.out / 'runs').iterdir(), key=lambda run: (run / 'settings.json').stat().st_mtime_ns
+    )
     options = [json.loads((run / 'settings.json').read_text())['model_options'] for run in runs]
     assert [each.get('blocks') for each in options] == [None, None, None, 0]
 

@@ -58,7 +58,10 @@ def run(
     plan = planned(pattern, tensors, _tensor(output), options, tf32, cupy.cuda.runtime.getDevice())
     space = Space(plan.workspace)
     places = dict(enumerate(map(address, (*inputs, output)), start=1))
-    plan.graph.execute(places, space.address or 0, get_handle())
+    try:
+        plan.graph.execute(places, space.address or 0, get_handle())
+    except Exception as error:
+        raise _refused(error, pattern, tensors, _tensor(output), options) from None
 
 
 def _tensor(array: cupy.ndarray) -> Tensor:
@@ -86,9 +89,15 @@ def planned(
         graph.deselect_numeric_notes(unwanted)
         graph.build_plans()
     except Exception as error:
-        reason = str(error).partition('\n')[0]
-        raise CuDNNError(f'{pattern.__name__} of {inputs} to {output}, {options}: {reason}') from None
+        raise _refused(error, pattern, inputs, output, options) from None
     return Plan(graph, graph.get_workspace_size())
+
+
+def _refused(
+    error: Exception, pattern: Pattern, inputs: tuple[Tensor, ...], output: Tensor, options: tuple
+) -> CuDNNError:
+    reason = str(error).partition('\n')[0]
+    return CuDNNError(f'{pattern.__name__} of {inputs} to {output}, {options}: {reason}')
 
 
 def new_graph() -> Any:
