@@ -7,8 +7,9 @@ export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 export PIP_BUILD_CONSTRAINT := $(CURDIR)/constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-# What is installed, and with which Python: another Python, or changed metadata, installs anew.
-WANTED := $(shell $(PYTHON) -c 'import sys; print(sys.version.split()[0], sys.prefix)')
+# What is installed, and with which Python: another Python, or changed metadata, installs anew. Where the
+# environment is active, the Python that made it.
+WANTED := $(shell $(PYTHON) -c 'import sys; print(sys.version.split()[0], sys.base_prefix)')
 INSTALLED := $(shell cat $(VENV)/installed-with 2>/dev/null)
 ifneq ($(WANTED),$(INSTALLED))
 .PHONY: $(VENV)/installed-with

@@ -1,7 +1,12 @@
 """What the README tells a user to type."""
 
+import os
 import re
 import shlex
+import subprocess
+import sys
+import venv
+from pathlib import Path
 
 import pytest
 from processes import ROOT, python
@@ -59,3 +64,17 @@ def test_links_lead_somewhere():
     for target in re.findall(r'\]\(([^)]+)\)|(?:src|srcset)="([^"]+)"', README):
         path = ''.join(target)
         assert path.startswith('https://') or (ROOT / path).exists(), path
+
+
+def test_an_environment_that_is_active_is_not_made_anew(tmp_path):
+    venv.create(tmp_path / 'active', with_pip=False)
+
+    def wanted(*path):
+        environment = {**os.environ, 'PATH': os.pathsep.join([*path, os.environ['PATH']])}
+        told = ['make', '--no-print-directory', '--eval', 'wanted: ; @echo $(WANTED)', 'wanted']
+        told.append(f'PYTHON={Path(sys.base_prefix) / "bin" / "python3"}' if not path else 'PYTHON=python3')
+        return subprocess.run(
+            told, cwd=ROOT, env=environment, capture_output=True, text=True, check=True
+        ).stdout
+
+    assert wanted(str(tmp_path / 'active' / 'bin')) == wanted()
