@@ -35,5 +35,18 @@ def test_commands_are_taken_by_their_parsers(page, capsys):
             assert end.code == 0, (name, words, capsys.readouterr().err)
 
 
+@pytest.mark.parametrize('page', PAGES, ids=lambda page: page.name)
+def test_links_have_a_text_and_lead_somewhere(page):
+    """Where the page is read in the repository, too, in which nothing is filled in."""
+    for text, target in re.findall(r'(?<!!)\[([^]]*)\]\(([^)#]+)[^)]*\)', page.read_text()):
+        assert text, target
+        assert target.startswith('https://') or (page.parent / target).exists(), target
+
+
+def test_the_site_has_the_table_of_claims_where_the_repository_has_a_link():
+    (link,) = re.findall(r"^INDEX = '(.*)'", (ROOT / 'docs' / 'conf.py').read_text(), re.M)
+    assert link in (ROOT / 'docs' / 'results.md').read_text()
+
+
 def test_commands_are_found():
     assert sum(len([*commands(page)]) for page in PAGES) > 40

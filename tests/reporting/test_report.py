@@ -17,7 +17,7 @@ from reporting.made_up_runs import ENVIRONMENT, REDRAW, entry, write_runs
 from vgg_cifar.cli import VERBS
 from vgg_cifar.commands import reproduce
 from vgg_cifar.errors import InputError
-from vgg_cifar.reporting import index, report, verdicts
+from vgg_cifar.reporting import index, report, verdicts, wording
 from vgg_cifar.studies import ie598
 from vgg_cifar.studies.study_folder import StudyFolder
 
@@ -234,10 +234,69 @@ def test_a_figure_may_have_more_seeds_than_the_others(folder):
     assert [verdicts.to_json(verdicts.judge(there, claim)) for claim in claims] == before
     page = report.build(there).with_suffix('.md').read_text()
     assert '2 seeds of each variant; those of Figure 8 have 4.' in page
+    assert (
+        'Of Figure 8, the seeds beyond the first 2 were added after the effects of those were known' in page
+    )
     assert '--figure 8 --scale quick --seeds 4' in page
     shutil.copytree(folder.path, folder.path / 'studies' / 'r1')
     index.build(folder.path / 'studies')
-    assert ' | 2 to 4 | ' in (folder.path / 'studies' / 'index.md').read_text()
+    assert ' | 2 to 4, ' in (folder.path / 'studies' / 'index.md').read_text()
+
+
+def test_seeds_that_all_figures_were_given_later_are_said_to_be_so(folder):
+    assert 'were added after' not in report.build(folder).read_text()
+    for seeds in (3, 5):
+        dataclasses.replace(folder, seeds=seeds).save()
+    there = StudyFolder.open(folder.path)
+    assert (there.seeds, there.first_seeds) == (5, 2)
+    page = report.build(there)
+    said = 'Of all figures, the seeds beyond the first 2 were added after the effects of those were known'
+    assert said in page.read_text() and said in page.with_suffix('.md').read_text()
+    # A figure of fewer seeds is none that was added to.
+    fresh = dataclasses.replace(folder, path=folder.path / 'fresh')
+    dataclasses.replace(fresh, seeds=5, figures=('2',)).save()
+    dataclasses.replace(fresh, seeds=3, figures=('8',)).save()
+    there = StudyFolder.open(fresh.path)
+    assert (there.seeds, there.first_seeds, dict(there.more_seeds)) == (3, 5, {'2': 5})
+    assert 'were added after' not in report.build(there).read_text()
+
+
+def test_the_command_of_a_figure_that_shares_runs_makes_all_that_it_shows(folder):
+    dataclasses.replace(folder, seeds=4, figures=('7',)).save()
+    there = StudyFolder.open(folder.path)
+    commands = {each.id: report.command(there, each) for each in there.study.figures}
+    # Figure 6 has figure 7's variants among its own.
+    assert '--seeds 4' in commands['6'] and '--seeds 4' in commands['7'] and '--seeds 2' in commands['8']
+
+
+def test_how_to_read_a_figure_and_a_table_stands_on_both_pages(built):
+    page = ' '.join(Page((built.path / 'report.html').read_text()).text.split())
+    markdown = (built.path / 'report.md').read_text()
+    for legend in (
+        'Mean over the runs; the band is one standard error.',
+        'Mean ± standard error over n runs, after the last epoch unless the column says otherwise.',
+        wording.TIMES,
+        wording.SCALE_LEGEND,
+    ):
+        assert legend in page and legend in markdown
+
+
+def test_a_figure_against_time_and_the_count_of_the_reports_numbers_leave_times_out(kernels):
+    kernels = dataclasses.replace(kernels, figures=('8', 'table-1'))
+    markdown = report.build(kernels).with_suffix('.md').read_text()
+    (figure,) = re.findall(r'## Figure 8: .*?\n## ', markdown, re.S)
+    assert figure.count(wording.TIMES) == 2
+    # Accuracies and losses of six variants.
+    assert 'Of 12 numbers that the report gives' in markdown
+
+
+def test_runs_of_two_processors_are_told_apart(folder):
+    assert ' runs or timings: ' in report.build(folder).with_suffix('.md').read_text()
+    run = folder.runs(figure_7(folder).variants[0])[1]
+    run.write('environment.json', {**run.environment, 'cpu_accelerator': 'oneDNN: live, AVX2'})
+    markdown = report.build(folder).with_suffix('.md').read_text()
+    assert re.search(r'\n- 1 run or timing \(Figure 6: 1 of 12; Figure 7: 1 of 6\): .*AVX2', markdown)
+    assert re.search(r'\n- 5 runs or timings \(Figure 6: 5 of 12; Figure 7: 5 of 6\): ', markdown)
 
 
 def test_only_the_figures_that_were_asked_for_are_shown(folder):

@@ -19,6 +19,7 @@ from vgg_cifar.reporting.verdicts import (
     to_json,
     verdict,
 )
+from vgg_cifar.studies import emnist_kernels
 from vgg_cifar.studies.comparison import Difference, Quantity, TimeRatio, Timing
 from vgg_cifar.studies.ie598 import FIGURE_7, GAP, STUDY, TEST, TRAIN, TRAIN_ERROR
 from vgg_cifar.studies.study import Claim
@@ -154,11 +155,20 @@ def test_no_timing_or_one_of_other_networks_is_not_run(folder):
 def test_a_ranking_starts_with_the_best(folder):
     ranked = Claim('X', ('7',), '', '', (Difference(TEST, ADAM, MOMENTUM),), ranking=(TRAIN, TRAIN_ERROR))
     rankings = judge(folder, ranked).rankings
-    assert [[place.label for place in places] for _, places in rankings] == [
+    assert [[place.label for place in ranking.places] for ranking in rankings] == [
         ['MomentumSGD, average', 'Adam, average']
     ] * 2
-    assert rankings[0][1][0].mean == pytest.approx(13.5)
-    assert rankings[0][1][0].error == pytest.approx(0.5)
+    assert rankings[0].places[0].mean == pytest.approx(13.5)
+    assert rankings[0].places[0].error == pytest.approx(0.5)
+    assert rankings[0].by == 'training accuracy, at the end'
+
+
+def test_a_ranking_is_of_the_epoch_that_the_rule_looks_at(kernels):
+    validation, test = judge(kernels, emnist_kernels.GAIN).rankings
+    assert test.by == 'test accuracy, at the best validation accuracy'
+    # The second of three epochs; all end at 20 and 5 %.
+    assert [place.mean for place in test.places] == pytest.approx([61, 51, 41, 31, 21, 11])
+    assert [place.label for place in validation.places] == [each.label for each in emnist_kernels.ALL[::-1]]
 
 
 def test_claims_of_the_report_that_need_no_run(folder):

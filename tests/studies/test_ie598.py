@@ -39,6 +39,15 @@ def test_the_whole_report_trains_each_variant_once():
     assert sum(len(figure.variants) for figure in STUDY.figures) == 44
 
 
+def test_the_summary_counts_the_runs_and_steps_of_the_report():
+    runs = FOLDER.all_runs([figure for figure in STUDY.figures if figure.in_report])
+    steps = STUDY.images.training // STUDY.base.batch_size * STUDY.base.epochs
+    copied = [run for run in runs if run.settings.augment]
+    assert len(copied) == 2 and all(len(run.settings.augment) == 3 for run in copied)
+    said = f'its {len(runs)} runs takes {steps:,} steps of 500 images, the two with copies {4 * steps:,}'
+    assert said in STUDY.summary.difficult
+
+
 def test_full_scale_is_the_listings():
     """Section 8: batch 500, 400 epochs, p = 0.40, Adam."""
     (base,) = [each for each in settings('4') if each.model_options['dropout'] == 0.4]

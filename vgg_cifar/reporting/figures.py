@@ -11,6 +11,7 @@ from matplotlib.ticker import MaxNLocator
 from vgg_cifar.reporting import gradient_figure, layer_pictures
 from vgg_cifar.reporting.canvas import Drawing, Panel, line_style
 from vgg_cifar.reporting.lines import Line, read_line
+from vgg_cifar.reporting.wording import TIMES
 from vgg_cifar.studies.comparison import Quantity
 from vgg_cifar.studies.study import Axis, Figure, GradientFigure, LayerPictures
 from vgg_cifar.studies.study_folder import StudyFolder
@@ -82,6 +83,8 @@ def make_curves(folder: StudyFolder, figure: Figure, look: Styles) -> Drawing | 
         notes.append('Not all vertical axes start at 0, and the first epochs may lie outside.')
     if close_up:
         notes.append('The close-up shows the best lines again; others lie below it.')
+    if figure.x.key == 'seconds':
+        notes.append(TIMES)
     return Drawing(tuple(panels), min(len(panels), 2), keys, ' '.join(notes))
 
 

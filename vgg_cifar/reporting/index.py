@@ -1,10 +1,13 @@
 """One page over several studies: all their claims with their verdicts."""
 
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from vgg_cifar import json_file
 from vgg_cifar.errors import InputError
+from vgg_cifar.json_file import Record
 from vgg_cifar.reporting.pages import link, render
 from vgg_cifar.reporting.verdicts import Verdict
 from vgg_cifar.studies import STUDIES
@@ -44,8 +47,26 @@ def build(path: Path) -> Path:
         claim for claim in claims if claim['verdict'] is not Verdict.NOT_RUN or _key(claim) not in judged
     ]
     verdicts = [claim['verdict'] for claim in claims]
-    counts = {verdict: verdicts.count(verdict) for verdict in Verdict}
-    return render(path, 'index', {'studies': studies, 'claims': claims, 'counts': counts, 'of': _of})
+    content = {
+        'studies': studies,
+        'claims': claims,
+        'counts': {verdict: verdicts.count(verdict) for verdict in Verdict},
+        'of': _of,
+        'extent': _extent(claims),
+    }
+    return render(path, 'index', content)
+
+
+def _extent(claims: Iterable[dict[str, Any]]) -> str:
+    """Say how many claims there are, each of them once, however many folders judge it."""
+    scales: dict[tuple[str, str], set[str]] = {}
+    for claim in claims:
+        scales.setdefault(_key(claim), set()).add(claim['study']['scale'])
+    numbers = sorted(Counter(map(len, scales.values())).items())
+    studies = len({study for study, _ in scales})
+    texts = [f'{len(scales)} claims of {studies} {"study" if studies == 1 else "studies"}']
+    texts += [f'{count} of them at {number} scales' for number, count in numbers if number > 1]
+    return ', '.join(texts)
 
 
 def _key(claim: dict[str, Any]) -> tuple[str, str]:
@@ -60,6 +81,8 @@ def _study(folder: Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise InputError(f'{path}: not there; {advice}') from None
     data = content.record('data')
+    # What the folder's page does not show cannot be linked to.
+    left_out = content.texts('left_out') if 'left_out' in content else []
     claims = [
         {
             'id': claim.text('id'),
@@ -67,20 +90,31 @@ def _study(folder: Path) -> dict[str, Any]:
             'verdict': Verdict(claim.text('verdict', [verdict.value for verdict in Verdict])),
         }
         for claim in content.records('claims')
+        if claim.text('id') not in left_out
     ]
-    seeds = content.whole('seeds', 1)
-    most = seeds
-    if 'more_seeds' in content:
-        more = content.record('more_seeds')
-        most = max((more.whole(figure, 1) for figure in more), default=seeds)
     return {
         **{name: content.text(name) for name in ('study', 'title', 'caption', 'scale')},
-        'seeds': f'{seeds} to {most}' if most > seeds else seeds,
+        'seeds': _seeds(content),
         'data': {'name': data.text('name'), 'synthetic': data.truth('synthetic')},
         'central': content.texts('central'),
         'link': link(folder),
         'claims': claims,
     }
+
+
+def _seeds(content: Record) -> str:
+    """Say how many seeds there are, and how many runs where some are missing."""
+    seeds = [content.whole('seeds', 1)]
+    if 'more_seeds' in content:
+        more = content.record('more_seeds')
+        seeds += [more.whole(figure, 1) for figure in more]
+    text = ' to '.join(map(str, sorted({min(seeds), max(seeds)})))
+    if 'runs' in content:
+        runs = content.record('runs')
+        finished, wanted = runs.whole('finished'), runs.whole('wanted')
+        if finished < wanted:
+            text += f', {finished} of {wanted} runs'
+    return text
 
 
 def _of(study: dict[str, Any], verdict: Verdict) -> int:

@@ -3,6 +3,7 @@
 import base64
 import contextlib
 import shlex
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import Any
@@ -39,8 +40,7 @@ def build(folder: StudyFolder, in_index: bool = False) -> Path:
     judgements = [judge(folder, claim) for claim in folder.study.claims]
     changes = _changes(folder, judgements)
     write_json(folder.path / 'claims.json', _claims(folder, judgements, changes))
-    asked = {figure.id for figure in folder.shown_figures}
-    shown_here = [each for each in judgements if not each.claim.figures or asked & {*each.claim.figures}]
+    shown_here = [each for each in judgements if folder.shows(each.claim)]
     sections = _sections(folder, judgements)
     timings = _timings(folder)
     content = {
@@ -57,6 +57,7 @@ def build(folder: StudyFolder, in_index: bool = False) -> Path:
         'elsewhere': [each for each in judgements if not each.claim.figures],
         'rule': verdicts.RULE,
         'multiple': verdicts.MULTIPLE,
+        'added_seeds': _added_seeds(folder),
         'needed': verdicts.NEEDED,
         'more_seeds': _more_seeds(folder),
         'scale': _scale(folder),
@@ -81,8 +82,9 @@ def _changes(folder: StudyFolder, judgements: list[Judgement]) -> dict[str, list
         # What is wrong there is its own page's to complain about.
         with contextlib.suppress(InputError):
             other.check_runs()
-            verdicts_there = [judge(other, here.claim).verdict for here in judgements]
-            for here, there in zip(judgements, verdicts_there, strict=True):
+            shared = [here for here in judgements if other.shows(here.claim)]
+            verdicts_there = [judge(other, here.claim).verdict for here in shared]
+            for here, there in zip(shared, verdicts_there, strict=True):
                 if there is not here.verdict and Verdict.NOT_RUN not in (there, here.verdict):
                     change = {'scale': other.scale, 'verdict': there.value, 'link': link(other.path)}
                     changes.setdefault(here.claim.id, []).append(change)
@@ -101,8 +103,10 @@ def _claims(
         'more_seeds': dict(folder.more_seeds),
         'compute': folder.compute,
         'data': folder.data,
+        'runs': _finished(folder),
+        'left_out': [claim.id for claim in folder.study.claims if not folder.shows(claim)],
         'rule': verdicts.RULE,
-        'multiple_comparisons': verdicts.MULTIPLE,
+        'multiple_comparisons': ' '.join(filter(None, [verdicts.MULTIPLE, _added_seeds(folder)])),
         'central': list(folder.study.central),
         'claims': [
             verdicts.to_json(each) | {'at_other_scales': changes[each.claim.id]}
@@ -141,7 +145,8 @@ def _sections(folder: StudyFolder, judgements: list[Judgement]) -> list[dict[str
                 'table': tables.write(folder, figure, rows).relative_to(folder.path).as_posix(),
                 'heads': heads,
                 'cells': cells,
-                'predicted': [each for each in found if each is not None],
+                'predicted': (predicted := [each for each in found if each is not None]),
+                'legend': wording.table_legend(figure, bool(predicted)),
             }
         sections.append(section)
     return sections
@@ -160,7 +165,8 @@ def picture(folder: StudyFolder, figure: Figure) -> dict[str, Any] | None:
             # The file may come from anyone: no link to another, and an image, in which no script runs.
             if before.is_symlink() or not before.is_file() or before.stat().st_size > MOST_BYTES:
                 return None
-            return {'image': base64.b64encode(before.read_bytes()).decode()}
+            image = base64.b64encode(before.read_bytes()).decode()
+            return {'image': image, 'note': 'As it was drawn before.'}
         title = f'{figure.name}: {figure.title}\n{drawn(folder.caption(figure), 200)}'
         return pictured(drawing, title, folder.path / 'figures', name)
 
@@ -168,7 +174,8 @@ def picture(folder: StudyFolder, figure: Figure) -> dict[str, Any] | None:
 def command(folder: StudyFolder, figure: Figure) -> str:
     """Return the command that makes a figure from nothing."""
     words = ['vgg-cifar', 'reproduce', folder.study.id, '--figure', figure.id, '--scale', folder.scale]
-    words += ['--seeds', str(folder.seeds_of_figure(figure))]
+    # A figure that shares runs shows the seeds that another one has.
+    words += ['--seeds', str(max(map(folder.seeds_of, figure.variants)))]
     if folder.compute != 'float32':
         words += ['--compute', folder.compute]
     if not folder.data['synthetic']:
@@ -196,15 +203,11 @@ def _in_short(
     sentences.append(
         f'A run here sees {images:,} training images for {epochs}, {much} a run of the report sees{early}'
     )
-    wanted = {
-        run.path: run.result is None
-        for figure in folder.shown_figures
-        for variant in figure.variants
-        for run in folder.runs(variant)
-    }
     runs = f'Each variant has {folder.seeds} run{"s" * (folder.seeds != 1)}'
-    if missing := sum(wanted.values()):
-        runs = f'Of {len(wanted)} runs, {folder.seeds} of each variant, {missing} are missing or unfinished'
+    finished, wanted = _finished(folder).values()
+    if finished < wanted:
+        missing = wanted - finished
+        runs = f'Of {wanted} runs, {folder.seeds} of each variant, {missing} are missing or unfinished'
     sentences.append('; '.join([runs, *_more_seeds(folder)]))
     predicted = [each for section in sections for each in section['predicted']]
     if predicted:
@@ -219,6 +222,13 @@ def _in_short(
     return '. '.join(sentences) + '.'
 
 
+def _finished(folder: StudyFolder) -> dict[str, int]:
+    """Return how many of the runs that were asked for are finished, and how many those are."""
+    runs = folder.all_runs(folder.shown_figures)
+    finished = sum(folder.run_folder(run.id).result is not None for run in runs)
+    return {'finished': finished, 'wanted': len(runs)}
+
+
 def _more_seeds(folder: StudyFolder) -> list[str]:
     """Say which figures' variants have more runs than the others."""
     found: dict[int, list[str]] = {}
@@ -226,6 +236,20 @@ def _more_seeds(folder: StudyFolder) -> list[str]:
         if figure.id in folder.more_seeds:
             found.setdefault(folder.more_seeds[figure.id], []).append(figure.name)
     return [f'those of {wording.listed(names)} have {number}' for number, names in found.items()]
+
+
+def _added_seeds(folder: StudyFolder) -> str:
+    """Say which seeds were added to those of the beginning, and what that does to p; nothing without any."""
+    first = folder.first_seeds or folder.seeds
+    figures = folder.shown_figures
+    names = [figure.name for figure in figures if folder.seeds_of_figure(figure) > first]
+    if not names:
+        return ''
+    where = 'all figures' if len(names) == len(figures) else wording.listed(names)
+    return (
+        f'Of {where}, the seeds beyond the first {first} were added after the effects of those were known: '
+        'there, p and the 2.5 % are a little too small.'
+    )
 
 
 def _scale(folder: StudyFolder) -> list[tuple[str, ...]]:
@@ -296,18 +320,35 @@ def _runs(folder: StudyFolder) -> list[dict[str, Any]]:
 
 def _made(folder: StudyFolder, timings: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Return on what, when and by which commits runs and timings were made."""
-    found = []
-    for run in folder.all_runs(folder.shown_figures):
-        environment = folder.run_folder(run.id).environment
-        if environment:
-            found.append(environment)
-    found += [timing['environment'] for timing in timings]
-    machines = [wording.environment(each) for each in found]
+    runs = {
+        run.path: environment
+        for run in (folder.run_folder(each.id) for each in folder.all_runs(folder.shown_figures))
+        if (environment := run.environment)
+    }
+    machine_of = {path: wording.environment(each) for path, each in runs.items()}
+    found = [*runs.values(), *(timing['environment'] for timing in timings)]
+    counts = Counter(map(wording.environment, found))
+    mixed = len({*machine_of.values()}) > 1
     return {
-        'machines': [(each, machines.count(each)) for each in dict.fromkeys(machines)],
+        'machines': [
+            (each, count, _share(folder, machine_of, each) if mixed else '') for each, count in counts.items()
+        ],
         'dates': _noted(found, 'date'),
         'commits': _noted(found, 'commit'),
     }
+
+
+def _share(folder: StudyFolder, machine_of: Mapping[Path, str], machine: str) -> str:
+    """Say how many runs of each figure a machine has done: processors differ in the last digits."""
+    shares = []
+    for figure in folder.shown_figures:
+        machines = [
+            machine_of.get(run.path)
+            for run in dict.fromkeys(run for variant in figure.variants for run in folder.runs(variant))
+        ]
+        if machine in machines:
+            shares.append(f'{figure.name}: {machines.count(machine)} of {len(machines)}')
+    return f' ({"; ".join(shares)})' if shares else ''
 
 
 def _noted(environments: Sequence[Mapping[str, Any]], name: str) -> list[str]:

@@ -52,8 +52,11 @@ def rows(folder: StudyFolder, figure: Figure) -> list[dict[str, Any]]:
 def _predicted(
     column: Column, values: numpy.ndarray, reported: Reported | None
 ) -> tuple[float, float] | tuple[None, None]:
-    """Return the 95 % prediction interval, by our runs, of what the report has; None where it has none."""
-    if reported is None or len(values) < 2:
+    """Return the 95 % prediction interval, by our runs, of what the report has; None where it has none.
+
+    Nor is there one of times: they were taken on another machine, and ours beside other work.
+    """
+    if reported is None or len(values) < 2 or column.quantity.is_time:
         return None, None
     mean = float(values.mean())
     # A share of few images varies by these too, beyond what runs on as many images as ours do.

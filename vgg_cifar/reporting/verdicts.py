@@ -18,7 +18,7 @@ from vgg_cifar.reporting.statistics import (
     pairs_needed,
     standard_error,
 )
-from vgg_cifar.studies.comparison import Comparison, OfLog, Quantity, TimeRatio, Variant
+from vgg_cifar.studies.comparison import OVER, Comparison, OfLog, Quantity, TimeRatio, Variant
 from vgg_cifar.studies.study import Arithmetic, CheckedTable, Claim
 from vgg_cifar.studies.study_folder import StudyFolder
 from vgg_cifar.training.run_folder import RunFolder
@@ -78,12 +78,26 @@ class Measured:
 
 @dataclass(frozen=True)
 class Ranked:
-    """A variant's place: the mean of the last epoch over the finished runs, its standard error, and n."""
+    """A variant's place: the mean over the finished runs, its standard error, and n."""
 
     label: str
     mean: float
     error: float
     n: int
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """The variants that a claim compares, best first, by a quantity in the epoch `over`, a key of `OVER`."""
+
+    quantity: Quantity
+    over: str
+    places: tuple[Ranked, ...]
+
+    @property
+    def by(self) -> str:
+        """What is ranked by, and of which epoch."""
+        return f'{self.quantity.label}, {OVER[self.over]}'
 
 
 @dataclass(frozen=True)
@@ -94,7 +108,7 @@ class Judgement:
     verdict: Verdict
     measured: tuple[Measured, ...] = ()
     checks: tuple[tuple[str, Verdict, tuple[Measured, ...]], ...] = ()
-    rankings: tuple[tuple[Quantity, tuple[Ranked, ...]], ...] = ()
+    rankings: tuple[Ranking, ...] = ()
     table: CheckedTable | None = None
     finding: str = ''
 
@@ -142,7 +156,7 @@ def judge(folder: StudyFolder, claim: Claim | Arithmetic) -> Judgement:
     for check in claim.checks:
         results = tuple(measure(folder, each) for each in check.comparisons)
         checks.append((check.text, verdict(results), results))
-    rankings = tuple((quantity, rank(folder, claim, quantity)) for quantity in claim.ranking)
+    rankings = tuple(rank(folder, claim, quantity) for quantity in claim.ranking)
     finding = folder.findings.get(claim.id, '')
     return Judgement(claim, verdict(measured), measured, tuple(checks), rankings, finding=finding)
 
@@ -215,19 +229,21 @@ def _more(measured: Measured, n: int) -> str:
     return f'{n} {measured.comparison.repeated_by}s in all, {max(0, n - there)} more than there are,'
 
 
-def rank(folder: StudyFolder, claim: Claim, quantity: Quantity) -> tuple[Ranked, ...]:
-    """Rank the variants that a claim compares by a quantity, best first."""
+def rank(folder: StudyFolder, claim: Claim, quantity: Quantity) -> Ranking:
+    """Rank the variants that a claim compares by a quantity, of the epoch that the claim's rule looks at."""
     variants: dict[str, Variant] = {}
+    over = next(each.over for each in claim.comparisons if isinstance(each, OfLog))
     for comparison in claim.comparisons:
         for variant in reversed(comparison.variants):
             variants.setdefault(variant.label, variant)
     places = []
     for label, variant in variants.items():
         logs = [run.log for run in folder.runs(variant) if run.result is not None and run.log]
-        values = numpy.array([quantity.of(log[-1]) for log in logs])
+        values = numpy.array([reduced(log, quantity, over) for log in logs])
         if len(values):
             places.append(Ranked(label, float(values.mean()), float(standard_error(values)), len(values)))
-    return tuple(sorted(places, key=lambda place: place.mean, reverse=not quantity.complement))
+    places.sort(key=lambda place: place.mean, reverse=not quantity.complement)
+    return Ranking(quantity, over, tuple(places))
 
 
 def to_json(judgement: Judgement) -> dict[str, Any]:
@@ -255,11 +271,11 @@ def to_json(judgement: Judgement) -> dict[str, Any]:
             for text, outcome, measured in judgement.checks
         ],
         'rankings': {
-            quantity.label: [
+            ranking.by: [
                 {'variant': each.label, 'mean': each.mean, 'standard_error': _finite(each.error), 'n': each.n}
-                for each in places
+                for each in ranking.places
             ]
-            for quantity, places in judgement.rankings
+            for ranking in judgement.rankings
         },
         'missing': judgement.missing,
     }

@@ -8,7 +8,7 @@ from typing import Any
 from vgg_cifar.foreign_text import shown
 from vgg_cifar.reporting.verdicts import Measured, Verdict
 from vgg_cifar.studies.comparison import MINUS, OVER
-from vgg_cifar.studies.study import Column
+from vgg_cifar.studies.study import Column, Figure
 
 SPACE = '\N{NO-BREAK SPACE}'
 NONE = '\N{EN DASH}'
@@ -18,6 +18,12 @@ ANSWERS = {
     Verdict.UNDECIDED: 'Undecided.',
     Verdict.NOT_RUN: 'Not run.',
 }
+MEAN = 'mean ± standard error over n runs'
+SCALE_LEGEND = "This run against the report's scale: a run of the settings that the variants share"
+TIMES = (
+    'Times are from the logs: what runs took beside each other and beside other work on the machine, which '
+    'is no measurement. Claims about time rest on training steps that were timed in turn.'
+)
 OUTCOMES = {True: 'holds', False: 'does not hold', None: 'undecided'}
 
 
@@ -132,6 +138,19 @@ def counted(counts: Mapping[Verdict, int]) -> str:
 def column_name(column: Column) -> str:
     """Say what a table's column holds."""
     return column.quantity.with_unit + ('' if column.over == 'last' else f', {OVER[column.over]}')
+
+
+def table_legend(figure: Figure, predicted: bool) -> str:
+    """Say how a figure's table is read; `predicted` where intervals stand beside the report's numbers."""
+    sentences = [f'{MEAN.capitalize()}, after the last epoch unless the column says otherwise.']
+    if predicted:
+        sentences.append(
+            'Beside a number of the report: whether it lies inside the 95 % prediction interval of the runs '
+            'here, and the interval.'
+        )
+    if any(column.quantity.is_time for column in figure.columns):
+        sentences.append(TIMES)
+    return ' '.join(sentences)
 
 
 def _plain(value: float) -> str:

@@ -43,6 +43,11 @@ class Quantity:
         return FACTORS.get(self.unit, 1.0)
 
     @property
+    def is_time(self) -> bool:
+        """Whether it is the time that a run took, which depends on what else the machine did."""
+        return self.key == 'seconds'
+
+    @property
     def with_unit(self) -> str:
         """The label with the unit."""
         return f'{self.label} ({self.unit})' if self.unit else self.label

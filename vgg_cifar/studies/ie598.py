@@ -577,7 +577,8 @@ STUDY = Study(
         "are known to the letter. On today's Chainer its first loss and gradients agree with those of "
         'the Chainer of its time to 3e-7.',
         'Its figures have no numbers and its runs no seeds, so that only orders can be checked. Each '
-        'of the 27 runs takes 40,000 steps of 500 images, which is weeks of two CPU cores.',
+        'of its 20 runs takes 40,000 steps of 500 images, the two with copies 160,000, which is weeks of '
+        'two CPU cores.',
         'What the networks of each figure had in common, the learning rates of MomentumSGD and '
         'RMSprop, which ratios of dropout were tried, what the untuned model was, and what times were '
         'measured on. Each figure says what was taken.',

@@ -17,7 +17,7 @@ from vgg_cifar.foreign_text import shown
 from vgg_cifar.json_file import Record
 from vgg_cifar.studies import STUDIES
 from vgg_cifar.studies.comparison import Timing, Variant
-from vgg_cifar.studies.study import Claim, Figure, Run, Study
+from vgg_cifar.studies.study import Arithmetic, Claim, Figure, Run, Study
 from vgg_cifar.training import environment
 from vgg_cifar.training.run_folder import RunFolder
 from vgg_cifar.training.settings import Settings
@@ -52,6 +52,7 @@ class StudyFolder:
         scale: a key of the study's scales.
         seeds: runs wanted of each variant, with the seeds 0, 1, ...
         more_seeds: by the ids of figures whose variants have more runs than that, how many.
+        first_seeds: how many were asked for to begin with; None for `seeds`.
         data: ImageData's identity: ``name``, ``synthetic``, ``source``, ``sizes``, ``fingerprint``, and, in
             folders of today, ``image_shape`` and ``n_classes``.
         compute: what convolutions and linear layers multiply in.
@@ -67,6 +68,7 @@ class StudyFolder:
     compute: str = 'float32'
     figures: tuple[str, ...] | None = None
     more_seeds: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    first_seeds: int | None = None
 
     @classmethod
     def open(cls, path: Path) -> 'StudyFolder':
@@ -88,6 +90,7 @@ class StudyFolder:
             content.text('compute', COMPUTE) if 'compute' in content else 'float32',
             _figures(content, study) if 'figures' in content else None,
             _more_seeds(content.record('more_seeds'), study) if 'more_seeds' in content else {},
+            content.whole('first_seeds', 1, MOST_SEEDS) if 'first_seeds' in content else None,
         )
 
     def joined(self) -> 'StudyFolder':
@@ -97,6 +100,7 @@ class StudyFolder:
         written under the names of `FILES`.
         """
         seeds, figures, of_figures = self.seeds, self.figures, self._seeds_of_figures()
+        first = self.first_seeds
         refuse_foreign(self.path, INDEX, FILES)
         if (self.path / INDEX).exists():
             there = StudyFolder.open(self.path)
@@ -113,13 +117,14 @@ class StudyFolder:
             for figure, number in there._seeds_of_figures().items():
                 of_figures[figure] = max(number, of_figures.get(figure, 0))
             seeds = min(of_figures.values())
+            first = there.first_seeds or there.seeds
             if figures is not None:
                 # All figures, of which there are but some, stay all.
                 figures = None if there.figures is None else tuple({*figures, *there.figures})
         if figures is not None:
             figures = tuple(figure.id for figure in self.study.figures if figure.id in figures)
         more = {figure: number for figure, number in of_figures.items() if number > seeds}
-        return dataclasses.replace(self, seeds=seeds, figures=figures, more_seeds=more)
+        return dataclasses.replace(self, seeds=seeds, figures=figures, more_seeds=more, first_seeds=first)
 
     def _seeds_of_figures(self) -> dict[str, int]:
         """Return how many runs each variant of the figures has that were asked for."""
@@ -139,6 +144,8 @@ class StudyFolder:
             content['figures'] = joined.figures
         if joined.more_seeds:
             content['more_seeds'] = joined.more_seeds
+        if joined.first_seeds not in (None, joined.seeds):
+            content['first_seeds'] = joined.first_seeds
         write_json(self.path / INDEX, content)
         return joined
 
@@ -147,6 +154,10 @@ class StudyFolder:
         """The figures that were asked for."""
         wanted = self.figures
         return tuple(each for each in self.study.figures if wanted is None or each.id in wanted)
+
+    def shows(self, claim: Claim | Arithmetic) -> bool:
+        """Whether the folder's page has a claim: it is about no figure, or about one that was asked for."""
+        return not claim.figures or not {figure.id for figure in self.shown_figures}.isdisjoint(claim.figures)
 
     @functools.cached_property
     def findings(self) -> dict[str, str]:
