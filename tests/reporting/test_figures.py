@@ -45,7 +45,10 @@ def test_pictures_are_drawn_from_the_weights_and_stay_without_them(tmp_path):
     (run.path / 'model.npz').unlink()
     # As an image, in which no script runs: the file may come from anyone.
     svg = (tmp_path / 'figures' / 'figure_5-6.svg').read_bytes()
-    assert picture(folder, figure) == {'image': base64.b64encode(svg).decode()}
+    assert picture(folder, figure) == {
+        'image': base64.b64encode(svg).decode(),
+        'note': 'As it was drawn before.',
+    }
     path = tmp_path / 'figures' / 'figure_5-6.svg'
     path.rename(tmp_path / 'private')
     path.symlink_to(tmp_path / 'private')

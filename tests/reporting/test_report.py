@@ -345,10 +345,11 @@ def test_the_head_says_what_the_page_is_about(built):
 
 def test_a_verdict_that_changes_with_the_scale_stands_beside_the_other(tmp_path):
     figure = next(each for each in ie598.STUDY.figures if each.id == '6')
-    best_at = {'quick': -1, 'full': 1, 'smoke': 1}
+    # A page that does not show the claim is not linked to, though it has the runs.
+    best_at = {'quick': -1, 'full': 1, 'smoke': 1, 'evening': -1}
     folders = [
         StudyFolder(tmp_path / scale, ie598.STUDY, scale, 2, dict(REDRAW), figures=(figure,)).save()
-        for scale, figure in (('quick', '2'), ('full', '7'), ('smoke', '7'))
+        for scale, figure in (('quick', '7'), ('full', '7'), ('smoke', '7'), ('evening', '2'))
     ]
     for here in folders:
         ends = [best_at[here.scale] * number / 100 for number in range(len(figure.variants))]

@@ -94,6 +94,7 @@ def _changes(folder: StudyFolder, judgements: list[Judgement]) -> dict[str, list
 def _claims(
     folder: StudyFolder, judgements: list[Judgement], changes: Mapping[str, list[dict[str, str]]]
 ) -> dict[str, Any]:
+    finished, wanted = _finished(folder)
     return {
         'study': folder.study.id,
         'title': folder.title,
@@ -103,7 +104,7 @@ def _claims(
         'more_seeds': dict(folder.more_seeds),
         'compute': folder.compute,
         'data': folder.data,
-        'runs': _finished(folder),
+        'runs': {'finished': finished, 'wanted': wanted},
         'left_out': [claim.id for claim in folder.study.claims if not folder.shows(claim)],
         'rule': verdicts.RULE,
         'multiple_comparisons': ' '.join(filter(None, [verdicts.MULTIPLE, _added_seeds(folder)])),
@@ -204,7 +205,7 @@ def _in_short(
         f'A run here sees {images:,} training images for {epochs}, {much} a run of the report sees{early}'
     )
     runs = f'Each variant has {folder.seeds} run{"s" * (folder.seeds != 1)}'
-    finished, wanted = _finished(folder).values()
+    finished, wanted = _finished(folder)
     if finished < wanted:
         missing = wanted - finished
         runs = f'Of {wanted} runs, {folder.seeds} of each variant, {missing} are missing or unfinished'
@@ -222,11 +223,10 @@ def _in_short(
     return '. '.join(sentences) + '.'
 
 
-def _finished(folder: StudyFolder) -> dict[str, int]:
+def _finished(folder: StudyFolder) -> tuple[int, int]:
     """Return how many of the runs that were asked for are finished, and how many those are."""
     runs = folder.all_runs(folder.shown_figures)
-    finished = sum(folder.run_folder(run.id).result is not None for run in runs)
-    return {'finished': finished, 'wanted': len(runs)}
+    return sum(folder.run_folder(run.id).result is not None for run in runs), len(runs)
 
 
 def _more_seeds(folder: StudyFolder) -> list[str]:
