@@ -201,19 +201,30 @@ def test_r5_has_the_parameters_that_its_report_counts():
         ('residual_vgg', {'dropout': 1.0}, COLOUR, 'dropout is 1.0'),
         ('residual_vgg', {}, (3, 4, 4), 'at least 8x8 pixels'),
         ('mlp', {'batch_norm': 'all'}, GREY, "batch_norm is 'all'; expected one of none, hidden, every"),
-        ('mlp', {'units': 0}, GREY, 'units 0'),
+        ('mlp', {'units': 0}, GREY, 'units is 0; expected a whole number, 1 or more'),
         ('mlp', {'dropout': -0.1}, GREY, 'dropout is -0.1'),
         ('conv_pool', {'pools': (2,)}, GREY, 'expected a number each for every layer'),
-        ('conv_pool', {'stride': 0}, GREY, 'strides and channels of 1 or more'),
+        ('conv_pool', {'stride': 0}, GREY, 'stride is 0'),
         ('conv_pool', {'size': 9, 'pools': (3, 3)}, GREY, 'nothing of it is left after layer 2'),
-        ('conv_pool', {'channels': 5}, GREY, 'conv_pool'),
+        ('conv_pool', {'channels': 5}, GREY, 'channels is 5; expected whole numbers with commas'),
         ('vgg', {}, (3, 4, 4), 'at least 8x8 pixels'),
+        ('vgg', {'filter_size': 3.0}, COLOUR, 'filter_size is 3.0; expected one of 3, 5, 7'),
     ],
 )
 def test_bad_options_and_images_are_named(family, options, shape, message):
     with pytest.raises(InputError, match=message) as error:
         build(family, options, 10, shape)
     assert str(error.value).startswith(f'--model {family}: ')
+
+
+@pytest.mark.parametrize('family', models.FAMILIES)
+def test_every_option_says_what_it_may_be_and_may_be_its_default(family):
+    kinds, defaults = models.FAMILIES[family].options, models.option_defaults(family)
+    assert kinds.keys() == defaults.keys()
+    for name, default in defaults.items():
+        assert kinds[name].fits(default)
+        # Not by chance a value that Python takes for another.
+        assert not kinds[name].fits('abc') and not kinds[name].fits(math.nan)
 
 
 @pytest.mark.parametrize('family', models.FAMILIES)

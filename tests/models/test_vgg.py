@@ -159,7 +159,7 @@ def test_no_dropout_draws_no_random_numbers():
 @pytest.mark.parametrize(
     'argument, message',
     [
-        ({'depth': 'B'}, "depth is 'B'; expected one of 'listing', 'A', 'D', 'E'"),
+        ({'depth': 'B'}, "depth is 'B'; expected one of listing, A, D, E"),
         ({'pooling': 'min'}, "pooling is 'min'"),
         ({'filter_size': 4}, 'filter_size is 4'),
         ({'dropout': 1.0}, 'dropout is 1.0'),

@@ -1,5 +1,6 @@
 """Optimizers by Chainer's names."""
 
+import inspect
 import math
 
 import chainer
@@ -46,6 +47,15 @@ def test_every_rule_of_chainer_is_offered():
     }
     assert rules == offered
     assert issubclass(optimizers.OPTIMIZERS['adam'], chainer_optimizers.Adam)
+
+
+@pytest.mark.parametrize('name', optimizers.OPTIMIZERS)
+def test_every_argument_says_what_it_may_be_and_may_be_its_default(name):
+    for argument in inspect.signature(optimizers.OPTIMIZERS[name]).parameters.values():
+        if argument.name != optimizers.rate_name(name):
+            optimizers.check_options(name, None, {argument.name: argument.default})
+            with pytest.raises(InputError, match=f'--optimizer-options: {argument.name} is -1; expected'):
+                optimizers.check_options(name, None, {argument.name: -1})
 
 
 @pytest.mark.parametrize(

@@ -88,6 +88,13 @@ def test_a_setting_that_an_older_run_did_not_know_has_its_default():
             {'optimizer_options': {'momentum': 0.9}},
             "adam has no 'momentum'; expected one of beta1, beta2, eps",
         ),
+        ({'optimizer': 'sgd', 'optimizer_options': {'foo': 1}}, "sgd has no 'foo'; it has none"),
+        ({'optimizer_options': {'alpha': 1}}, 'alpha is the learning rate; give it by --lr'),
+        ({'optimizer_options': {'beta1': 2}}, 'beta1 is 2; expected a number from 0 to below 1'),
+        ({'optimizer_options': {'eps': float('nan')}}, 'eps is nan; expected a number, 0 or more'),
+        ({'optimizer_options': {'amsgrad': 1}}, 'amsgrad is 1; expected True or False'),
+        ({'model': 'mlp', 'model_options': {'hidden': 'abc'}}, "mlp: hidden is 'abc'; expected a whole"),
+        ({'data': ''}, 'data is empty; expected a text'),
     ],
 )
 def test_bad_values_are_named(changes, message):

@@ -15,6 +15,7 @@ from vgg_cifar.models.mlp import MLP
 from vgg_cifar.models.reduction_cnn import ReductionCNN
 from vgg_cifar.models.residual_vgg import ResidualVGG
 from vgg_cifar.models.vgg import VGG
+from vgg_cifar.option_kinds import check
 
 __all__ = [
     'FAMILIES',
@@ -56,13 +57,22 @@ def option_names(family: str) -> list[str]:
 
 
 def completed(family: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return options with the defaults of those that have short names; InputError where one is unknown."""
+    """Return options with the defaults of those that have short names.
+
+    Raises:
+        InputError: the family has no such option, or it cannot have such a value.
+
+    """
     known = option_defaults(family)
     for name in options:
         if name not in known:
             raise InputError(
                 f'--model-options: {family} has no {shown(name)!r}; expected one of {", ".join(known)}'
             )
+    try:
+        check(FAMILIES[family].options, options)
+    except ValueError as error:
+        raise InputError(f'--model {family}: {error}') from None
     return {**{name: known[name] for name in SHORT_OPTIONS.get(family, ())}, **options}
 
 

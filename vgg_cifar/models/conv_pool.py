@@ -1,11 +1,13 @@
 """Small networks of convolution and pooling: those of reports R4 (section 5) and R5 (sections 3 to 6)."""
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import chainer
 import chainer.links as L
 
 from vgg_cifar.accelerators import layers
+from vgg_cifar.option_kinds import ANY_NUMBER, Kind, check, or_none, whole, wholes
 
 
 class ConvPool(chainer.Chain):
@@ -30,6 +32,16 @@ class ConvPool(chainer.Chain):
 
     """
 
+    options: ClassVar[dict[str, Kind]] = {
+        'channels': wholes(1),
+        'size': whole(1),
+        'pad': whole(0),
+        'stride': whole(1),
+        'pools': wholes(1),
+        'pool_strides': or_none(wholes(1)),
+        'bias': ANY_NUMBER,
+    }
+
     def __init__(
         self,
         channels: Sequence[int] = (5, 10),
@@ -43,15 +55,13 @@ class ConvPool(chainer.Chain):
         image_shape: tuple[int, ...] = (1, 28, 28),
     ) -> None:
         super().__init__()
+        check(self.options, {'channels': channels, 'size': size, 'pad': pad, 'stride': stride})
+        check(self.options, {'pools': pools, 'pool_strides': pool_strides, 'bias': bias})
         strides = pools if pool_strides is None else pool_strides
         if not len(channels) == len(pools) == len(strides) >= 1:
             raise ValueError(
                 f'channels is {channels}, pools {pools}, pool_strides {strides}; expected a number each for '
                 'every layer'
-            )
-        if min(size, stride, *channels, *pools, *strides) < 1 or pad < 0:
-            raise ValueError(
-                'conv_pool: expected sizes, strides and channels of 1 or more, a pad of 0 or more'
             )
         n_in, *lengths = image_shape
         self._pools = tuple(zip(pools, strides, strict=True))

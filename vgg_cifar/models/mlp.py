@@ -1,9 +1,12 @@
 """The fully connected network of report R4 (sections 2 to 4), there called a DNN."""
 
+from typing import ClassVar
+
 import chainer
 import chainer.links as L
 
 from vgg_cifar.accelerators import layers
+from vgg_cifar.option_kinds import DROP_RATIO, Kind, check, choice, whole
 
 NORMALISED = ('none', 'hidden', 'every')
 
@@ -28,6 +31,13 @@ class MLP(chainer.Chain):
 
     """
 
+    options: ClassVar[dict[str, Kind]] = {
+        'hidden': whole(0),
+        'units': whole(1),
+        'batch_norm': choice(NORMALISED),
+        'dropout': DROP_RATIO,
+    }
+
     def __init__(
         self,
         hidden: int = 4,
@@ -38,12 +48,8 @@ class MLP(chainer.Chain):
         image_shape: tuple[int, ...] = (1, 28, 28),
     ) -> None:
         super().__init__()
-        if batch_norm not in NORMALISED:
-            raise ValueError(f'batch_norm is {batch_norm!r}; expected one of {", ".join(NORMALISED)}')
-        if hidden < 0 or units < 1:
-            raise ValueError(f'hidden is {hidden}, units {units}; expected 0 or more layers of 1 or more')
-        if not 0 <= dropout < 1:
-            raise ValueError(f'dropout is {dropout}; expected a drop ratio from 0 (none) to below 1')
+        given = {'hidden': hidden, 'units': units, 'batch_norm': batch_norm, 'dropout': dropout}
+        check(self.options, given)
         channels, height, width = image_shape
         sizes = (channels * height * width, *([units] * hidden), n_classes)
         self.dropout = dropout

@@ -1,9 +1,12 @@
 """The networks of report R2 (section 4): convolutions, each with one of three ways to reduce the image."""
 
+from typing import ClassVar
+
 import chainer
 
 from vgg_cifar.accelerators import layers
 from vgg_cifar.models import pytorch_links
+from vgg_cifar.option_kinds import TRUTH, Kind, check, choice, whole
 
 REDUCTIONS = ('max_pooling', 'striding', 'dilation')
 LAYERS = 4
@@ -32,6 +35,12 @@ class ReductionCNN(chainer.Chain):
 
     """
 
+    options: ClassVar[dict[str, Kind]] = {
+        'reduction': choice(REDUCTIONS),
+        'doubling': TRUTH,
+        'kernels': whole(1),
+    }
+
     def __init__(
         self,
         reduction: str = 'max_pooling',
@@ -41,10 +50,7 @@ class ReductionCNN(chainer.Chain):
         image_shape: tuple[int, ...] = (1, 28, 28),
     ) -> None:
         super().__init__()
-        if reduction not in REDUCTIONS:
-            raise ValueError(f'reduction is {reduction!r}; expected one of {", ".join(REDUCTIONS)}')
-        if kernels < 1:
-            raise ValueError(f'kernels is {kernels}; expected at least 1')
+        check(self.options, {'reduction': reduction, 'doubling': doubling, 'kernels': kernels})
         n_in, height, width = image_shape
         if height != width or height < LEAST_PIXELS:
             raise ValueError(

@@ -1,10 +1,13 @@
 """The networks of report R3 (section 5): VGG-08 and VGG-38, with batch normalisation and shortcuts."""
 
+from typing import ClassVar
+
 import chainer
 import chainer.links as L
 
 from vgg_cifar.accelerators import layers
 from vgg_cifar.models import pytorch_links
+from vgg_cifar.option_kinds import DROP_RATIO, TRUTH, Kind, check, whole
 
 STAGES = 3
 CHANNELS = 32
@@ -41,6 +44,13 @@ class ResidualVGG(chainer.Chain):
 
     """
 
+    options: ClassVar[dict[str, Kind]] = {
+        'blocks': whole(0),
+        'batch_norm': TRUTH,
+        'residual': TRUTH,
+        'dropout': DROP_RATIO,
+    }
+
     def __init__(
         self,
         blocks: int = 5,
@@ -51,10 +61,8 @@ class ResidualVGG(chainer.Chain):
         image_shape: tuple[int, ...] = (3, 32, 32),
     ) -> None:
         super().__init__()
-        if blocks < 0:
-            raise ValueError(f'blocks is {blocks}; expected 0 or more')
-        if not 0 <= dropout < 1:
-            raise ValueError(f'dropout is {dropout}; expected a drop ratio from 0 (none) to below 1')
+        given = {'blocks': blocks, 'batch_norm': batch_norm, 'residual': residual, 'dropout': dropout}
+        check(self.options, given)
         n_in, *size = image_shape
         if min(size) < 2**STAGES:
             raise ValueError(

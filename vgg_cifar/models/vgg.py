@@ -1,11 +1,12 @@
 """The VGG-style network of report R1 (section 8, "Code"; section 1 for its depths)."""
 
-from collections.abc import Collection
+from typing import ClassVar
 
 import chainer
 import chainer.links as L
 
 from vgg_cifar.accelerators import layers
+from vgg_cifar.option_kinds import DROP_RATIO, TRUTH, Kind, check, choice
 
 DEPTHS: dict[str, tuple[tuple[int, ...], ...]] = {
     'listing': ((64, 64), (128, 128), (256, 256, 256, 256)),
@@ -58,6 +59,14 @@ class VGG(chainer.Chain):
 
     """
 
+    options: ClassVar[dict[str, Kind]] = {
+        'depth': choice(DEPTHS),
+        'batch_norm': TRUTH,
+        'dropout': DROP_RATIO,
+        'pooling': choice(POOLINGS),
+        'filter_size': choice(FILTER_SIZES),
+    }
+
     def __init__(
         self,
         depth: str = 'listing',
@@ -69,11 +78,8 @@ class VGG(chainer.Chain):
         image_shape: tuple[int, ...] = (3, 32, 32),
     ) -> None:
         super().__init__()
-        _require('depth', depth, DEPTHS)
-        _require('pooling', pooling, POOLINGS)
-        _require('filter_size', filter_size, FILTER_SIZES)
-        if not 0 <= dropout < 1:
-            raise ValueError(f'dropout is {dropout}; expected a drop ratio from 0 (none) to below 1')
+        check(self.options, {'depth': depth, 'batch_norm': batch_norm, 'dropout': dropout})
+        check(self.options, {'pooling': pooling, 'filter_size': filter_size})
         in_channels, height, width = image_shape
         self.dropout = dropout
         self._pool = POOLINGS[pooling]
@@ -133,8 +139,3 @@ class VGG(chainer.Chain):
         for name in hidden:
             h = layers.dropout(layers.linear(self[name], h, relu=True), dropout)
         return layers.linear(self[last], h)
-
-
-def _require(name: str, value: object, known: Collection) -> None:
-    if value not in known:
-        raise ValueError(f'{name} is {value!r}; expected one of {", ".join(map(repr, known))}')

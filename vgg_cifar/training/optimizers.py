@@ -11,6 +11,8 @@ from chainer import optimizers
 
 from vgg_cifar.accelerators.optimizers import Adam
 from vgg_cifar.errors import InputError, first_line
+from vgg_cifar.foreign_text import shown
+from vgg_cifar.option_kinds import FRACTION, NOT_NEGATIVE, POSITIVE, TRUTH, check
 
 OPTIMIZERS: dict[str, type] = {
     'adam': Adam,
@@ -30,6 +32,14 @@ OPTIMIZERS: dict[str, type] = {
     'amsbound': optimizers.AMSBound,
 }
 
+OPTIONS = {
+    **dict.fromkeys(('alpha', 'beta', 'beta1', 'beta2', 'momentum', 'rho'), FRACTION),
+    **dict.fromkeys(('eta', 'final_lr', 'gamma'), POSITIVE),
+    **dict.fromkeys(('eps', 'weight_decay_rate'), NOT_NEGATIVE),
+    **dict.fromkeys(('adabound', 'amsgrad', 'eps_inside_sqrt'), TRUTH),
+}
+"""What the optimizers' arguments may be; an alpha that is no learning rate is a rate of decay."""
+
 
 # A study's thousands of settings ask again and again.
 @functools.cache
@@ -44,16 +54,21 @@ def rate_name(name: str) -> str | None:
 
 
 def check_options(name: str, lr: float | None, options: Mapping[str, float]) -> None:
-    """Refuse what the optimizer does not take, with an InputError that lists what it does."""
+    """Refuse what the optimizer does not take, with an InputError that says what it does."""
     if lr is not None and rate_name(name) is None:
         raise InputError(f'--lr is {lr}, but {name} has no learning rate; leave it out')
     rate = rate_name(name)
     known = [option for option in _arguments(name) if option != rate]
     for option in options:
+        if option == rate:
+            raise InputError(f'--optimizer-options: {option} is the learning rate; give it by --lr')
         if option not in known:
-            raise InputError(
-                f'--optimizer-options: {name} has no {option!r}; expected one of {", ".join(known)}'
-            )
+            expected = f'expected one of {", ".join(known)}' if known else 'it has none; leave that out'
+            raise InputError(f'--optimizer-options: {name} has no {shown(option)!r}; {expected}')
+    try:
+        check(OPTIONS, options)
+    except ValueError as error:
+        raise InputError(f'--optimizer-options: {error}') from None
 
 
 def _try(name: str, arguments: Mapping[str, float]) -> None:

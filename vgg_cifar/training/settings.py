@@ -1,7 +1,6 @@
 """Every setting of a training run, with report R1's default and the values that it may have."""
 
 import dataclasses
-import math
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -10,6 +9,7 @@ from vgg_cifar import models
 from vgg_cifar.accelerators.layers import COMPUTE
 from vgg_cifar.errors import InputError
 from vgg_cifar.foreign_text import shown
+from vgg_cifar.json_file import is_number
 from vgg_cifar.models import FAMILIES
 from vgg_cifar.training.augmentation import COPIES
 from vgg_cifar.training.learning_rate import SCHEDULES
@@ -28,7 +28,7 @@ class InvalidSetting(InputError):
 
     def __init__(self, name: str, value: Any, expected: str) -> None:
         self.name = name
-        self.found = shown(str(value))
+        self.found = shown(str(value)) or 'empty'
         self.expected = expected
         super().__init__(f'{name} is {self.found}; expected {expected}')
 
@@ -38,7 +38,7 @@ def _setting(default: Any, fits: Callable[[Any], bool], expected: str) -> Any:
 
 
 def _text(default: str) -> Any:
-    return _setting(default, lambda value: isinstance(value, str), 'a text')
+    return _setting(default, lambda value: isinstance(value, str) and value != '', 'a text')
 
 
 def _truth(default: bool) -> Any:
@@ -70,11 +70,6 @@ def _number(default: float | None, holds: Callable[[float], bool], expected: str
         return is_number(value) and holds(value)
 
     return _setting(default, fits, expected)
-
-
-def is_number(value: Any) -> bool:
-    """Return whether a value is a finite number."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < math.inf
 
 
 def _options(fits: Callable[[Any], bool], expected: str) -> Any:
