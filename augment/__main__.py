@@ -6,6 +6,8 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from vgg_cifar.cli import Parser
+from vgg_cifar.counting import counted
 from vgg_cifar.errors import InputError, exit_status
 from vgg_cifar.stop_signals import StopSignals
 
@@ -82,7 +84,7 @@ def _merge(arguments: argparse.Namespace, command: str) -> None:
     from augment.merge import merge
 
     merge(arguments.out, arguments.shards, arguments.copy, arguments.overwrite)
-    print(f'wrote {arguments.out}: {len(arguments.shards)} shards')
+    print(f'wrote {arguments.out}: {counted(len(arguments.shards), "shard")}')
 
 
 def _rows(text: str) -> tuple[int | None, int | None]:
@@ -98,7 +100,7 @@ def _rows(text: str) -> tuple[int | None, int | None]:
 def _parser() -> argparse.ArgumentParser:
     from augment import recipe, transforms
 
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog='python -m augment',
         description='Write copies of the training images of an HDF5 file to another: flipped, normalized, '
         'filtered, rotated. `python -m augment merge` joins shards.',
@@ -157,7 +159,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _merge_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog='python -m augment merge',
         description='Join shards, written with --rows, into one file.',
         epilog=MERGE_EXAMPLES,

@@ -20,6 +20,7 @@ from augment.recipe import Recipe
 from augment.targets import CompressedTarget, Target, assemble
 from augment.workers import how_many, in_threads
 from vgg_cifar.atomic import require_writable, sync
+from vgg_cifar.counting import counted, in_bytes
 from vgg_cifar.data_file import DataFile, open_data_file, read_images
 from vgg_cifar.errors import InputError, first_line
 from vgg_cifar.free_space import require_disk, require_memory, reserve
@@ -47,8 +48,8 @@ class Summary:
     def __str__(self) -> str:
         zeros = f'; {self.constant:,} of one constant value, normalized to zeros' if self.constant else ''
         return (
-            f'wrote {self.out}: {self.rows * len(self.copies):,} images from {self.rows:,} '
-            f'({", ".join(self.copies)}), {self.bytes / 1e9:.2f} GB in {self.seconds:.1f} s{zeros}'
+            f'wrote {self.out}: {counted(self.rows * len(self.copies), "image")} from {self.rows:,} '
+            f'({", ".join(self.copies)}), {in_bytes(self.bytes)} in {self.seconds:.1f} s{zeros}'
         )
 
 

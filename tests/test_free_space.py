@@ -13,7 +13,7 @@ from vgg_cifar.free_space import require_disk, require_memory
 def test_more_memory_than_is_free_is_refused(monkeypatch):
     monkeypatch.setattr(machine, 'free_memory', lambda: 2**30)
     require_memory('X_train', 2**30)
-    with pytest.raises(InputError, match=r'^X_train: needs 1\.5 GiB of memory, 1\.0 GiB are free; use fewer'):
+    with pytest.raises(InputError, match=r'^X_train: needs 1\.6 GB of memory, 1\.1 GB are free; use fewer'):
         require_memory('X_train', 3 * 2**29)
     monkeypatch.setattr(machine, 'free_memory', lambda: None)
     require_memory('X_train', 2**80)
@@ -23,7 +23,7 @@ def test_more_disk_than_is_free_is_refused(tmp_path):
     file = tmp_path / 'x'
     require_disk(file, 1000)
     free = shutil.disk_usage(tmp_path).free
-    with pytest.raises(InputError, match=r'GB are needed, .* GB are free'):
+    with pytest.raises(InputError, match=r'[kMGT]B are needed, .* [kMGT]B are free'):
         require_disk(file, 1000, free)
     assert not file.exists()
 

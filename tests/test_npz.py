@@ -156,7 +156,10 @@ def test_a_wrong_checksum_and_a_cut_file_are_refused(tmp_path):
 
 
 def test_what_is_no_file_is_named(tmp_path):
-    for path, message in ((tmp_path / 'none.npz', 'no such file'), (tmp_path, 'not a file')):
+    for path, message in (
+        (tmp_path / 'none.npz', 'no such file'),
+        (tmp_path, 'found a folder, expected a .npz'),
+    ):
         with pytest.raises(InputError, match=message), npz.opened(path):
             pass
 

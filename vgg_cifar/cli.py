@@ -4,7 +4,8 @@ import argparse
 import importlib
 import sys
 from collections.abc import Callable, Container, Sequence
-from typing import NoReturn
+from pathlib import Path
+from typing import Any, NoReturn
 
 from vgg_cifar.errors import exit_status
 from vgg_cifar.stop_signals import StopSignals
@@ -26,6 +27,20 @@ VERBS = {
 DEBUG = 'show the traceback of an error'
 
 
+class Parser(argparse.ArgumentParser):
+    """Parses words as argparse does, but takes no empty word for a path: Path() is the working directory."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.register('type', Path, _path)
+
+
+def _path(text: str) -> Path:
+    if not text:
+        raise argparse.ArgumentTypeError('the path is empty; give a name, or . for the working directory')
+    return Path(text)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one subcommand and return the exit status: 0 done, 1 the work failed, 2 bad input or usage.
 
@@ -40,9 +55,7 @@ def compare(report: str, *figures: str, description: str) -> NoReturn:
     """Run a comparison script: `reproduce` with its report and figures given, at the report's own scale."""
 
     def parser() -> argparse.ArgumentParser:
-        parser = argparse.ArgumentParser(
-            description=description, formatter_class=argparse.RawDescriptionHelpFormatter
-        )
+        parser = Parser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
         parser.add_argument('--debug', action='store_true', help=DEBUG)
         importlib.import_module('vgg_cifar.commands.reproduce').add_comparison(parser, report, figures)
         return parser
@@ -75,7 +88,7 @@ def _run(make_parser: Callable[[], argparse.ArgumentParser], argv: Sequence[str]
 def parser(given: Container[str]) -> argparse.ArgumentParser:
     """Return the command's parser, with the arguments of those verbs that are given."""
     package = importlib.import_module('vgg_cifar')
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog='vgg-cifar',
         description=package.__doc__,
         epilog='example: vgg-cifar reproduce ie598 --scale smoke -o results/smoke',

@@ -11,6 +11,7 @@ from typing import Any
 import h5py
 import numpy
 
+from vgg_cifar.counting import counted
 from vgg_cifar.errors import InputError
 from vgg_cifar.foreign_text import shown
 from vgg_cifar.hdf5_file import Rows, opened
@@ -164,7 +165,7 @@ def check_labels(labels: Rows, n_images: int) -> None:
         raise InputError(f'{found} (N,) or (N, 1); store one class number for each image')
     if len(labels) != n_images:
         images = labels.name.replace('Y', 'X', 1)
-        raise InputError(f'{found} {n_images} labels, one for each image of {images}')
+        raise InputError(f'{found} {counted(n_images, "label")}, one for each image of {images}')
 
 
 def _label_range(labels: Rows) -> tuple[int, int]:

@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 from vgg_cifar import machine
+from vgg_cifar.counting import in_bytes
 from vgg_cifar.errors import InputError
 
 
@@ -13,7 +14,7 @@ def require_memory(what: str, needed: int) -> None:
     free = machine.free_memory()
     if free is not None and needed > free:
         raise InputError(
-            f'{what}: needs {needed / 2**30:,.1f} GiB of memory, {free / 2**30:.1f} GiB are free; '
+            f'{what}: needs {in_bytes(needed)} of memory, {in_bytes(free)} are free; '
             'use fewer images, uint8 instead of floats, or a larger machine'
         )
 
@@ -26,7 +27,7 @@ def require_disk(path: Path, size: int, later: int = 0) -> None:
     free = shutil.disk_usage(path.parent).free
     if size + later > free:
         raise InputError(
-            f'{path.parent}: {(size + later) / 1e9:,.1f} GB are needed, {free / 1e9:.1f} GB are free; '
+            f'{path.parent}: {in_bytes(size + later)} are needed, {in_bytes(free)} are free; '
             'free some space, or write to another disk'
         )
     try:

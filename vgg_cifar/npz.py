@@ -10,7 +10,9 @@ from pathlib import Path
 import numpy
 from numpy.lib import format as npy
 
+from vgg_cifar.counting import in_bytes
 from vgg_cifar.errors import InputError, first_line
+from vgg_cifar.file_kind import kind
 from vgg_cifar.foreign_text import shown
 from vgg_cifar.machine import free_memory
 
@@ -57,8 +59,8 @@ class Arrays(Mapping[str, numpy.ndarray]):
         member = self._members[name]
         free = free_memory()
         if free is not None and member.size > free:
-            needed, there = member.size / 2**30, free / 2**30
-            raise self._refused(f'{shown(name)}: {needed:.1f} GiB, {there:.1f} GiB of memory are free')
+            needed, there = in_bytes(member.size), in_bytes(free)
+            raise self._refused(f'{shown(name)}: {needed}, {there} of memory are free')
         with self._reading(name), self._archive.open(member.info) as file:
             return npy.read_array(file, allow_pickle=False)
 
@@ -105,7 +107,7 @@ def opened(path: Path) -> Iterator[Arrays]:
     try:
         # A pipe of that name would never end.
         if path.exists() and not path.is_file():
-            raise InputError(f'{path}: not a file')
+            raise InputError(f'{path}: found {kind(path)}, expected a .npz file')
         archive = zipfile.ZipFile(path)
     except FileNotFoundError:
         raise InputError(f'{path}: no such file') from None

@@ -145,7 +145,7 @@ def test_other_images_are_refused_and_the_same_ones_elsewhere_are_not(settings, 
 
 
 def test_too_large_a_batch_is_refused_and_leaves_nothing(settings, tmp_path):
-    with pytest.raises(InputError, match='--batch-size is 121, but there are 120 training images'):
+    with pytest.raises(InputError, match='--batch-size is 121, but the data has 120 training images'):
         train(settings.replace(batch_size=121), tmp_path / 'a' / 'run')
     with pytest.raises(InputError, match='--log-steps is 19, but the run has 18 steps'):
         train(settings.replace(log_steps=19), tmp_path / 'a' / 'run')

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 from vgg_cifar.atomic import require_writable
+from vgg_cifar.counting import counted
 from vgg_cifar.datasets import hdf5
 from vgg_cifar.datasets.catalogue import CATALOGUE
 from vgg_cifar.errors import InputError
@@ -74,9 +75,12 @@ def run(arguments: argparse.Namespace) -> int:
     shape = ' x '.join(str(length) for length in data.image_shape)
     name = '' if data.name == arguments.name else f'{data.name}, '
     validation = '' if data.x_validation is None else f', {len(data.x_validation)} validation'
+    # The test images are what stands before the noun.
+    images = 'image' if len(data.x_test) == 1 else 'images'
+    classes = counted(data.n_classes, 'class', 'classes')
     print(
         f'wrote {out}: {name}{len(data.x_train)} training{validation} and {len(data.x_test)} test '
-        f'images of {shape} ({data.x_train.dtype}), {data.n_classes} classes, sha256 {data.fingerprint}'
+        f'{images} of {shape} ({data.x_train.dtype}), {classes}, sha256 {data.fingerprint}'
     )
     return 0
 

@@ -4,6 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from vgg_cifar.counting import counted
 from vgg_cifar.errors import WorkFailed
 from vgg_cifar.models import summary
 from vgg_cifar.training import settings_flags
@@ -73,7 +74,7 @@ def run(arguments: argparse.Namespace) -> int:
     if result['status'] == 'diverged':
         raise WorkFailed(f'{arguments.out}: {result["reason"]}')
     print(
-        f'{arguments.out}: finished after {result["epoch"]} epochs, '
+        f'{arguments.out}: finished after {counted(result["epoch"], "epoch")}, '
         f'train accuracy {result["main/accuracy"]:.4f}, test accuracy {result["test/main/accuracy"]:.4f}'
     )
     return 0

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy
 
+from vgg_cifar.counting import counted
 from vgg_cifar.datasets.download import cache_folder, download, matches
 from vgg_cifar.datasets.idx_set import IdxSet, read_idx_set
 from vgg_cifar.datasets.image_data import ImageData
@@ -81,9 +82,9 @@ def _split(data: ImageData, found: IdxSet, release: Release) -> ImageData:
     """Split as the reports do, by permutations that are the same everywhere."""
     for part, expected in (('train', release.train), ('test', release.test)):
         if len(found.labels[part]) != expected:
+            images = counted(len(found.labels[part]), f'{part} image')
             raise InputError(
-                f'{data.source}: {PREFIX}: found {len(found.labels[part])} {part} images, expected '
-                f'{expected}; get the archive again'
+                f'{data.source}: {PREFIX}: found {images}, expected {expected}; get the archive again'
             )
     train = numpy.random.RandomState(0).permutation(release.train)
     test = numpy.random.RandomState(1).permutation(release.test)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy
 
+from vgg_cifar.counting import counted
 from vgg_cifar.datasets.images_on_disk import ImagesOnDisk
 from vgg_cifar.errors import InputError
 
@@ -106,7 +107,9 @@ class ImageData:
             ('test', test_size, 1),
         ):
             if size is not None and size < least:
-                raise InputError(f'{self.source}: {size} {what} images asked for; ask for {least} or more')
+                raise InputError(
+                    f'{self.source}: {counted(size, f"{what} image")} asked for; ask for {least} or more'
+                )
 
         changes: dict[str, Any] = {}
         carved = validation_size if self.x_validation is None else 0
@@ -147,7 +150,9 @@ class ImageData:
     def _require(self, part: str, least: int, wanted: str) -> None:
         found = len(getattr(self, f'x_{part}'))
         if least > found:
-            raise InputError(f'{self.source}: X_{part} has {found} images, {wanted} asked for; ask for fewer')
+            raise InputError(
+                f'{self.source}: X_{part} has {counted(found, "image")}, {wanted} asked for; ask for fewer'
+            )
 
 
 def scale(x: Any) -> Any:

@@ -11,6 +11,7 @@ from typing import Any
 from vgg_cifar import json_file
 from vgg_cifar.accelerators.layers import COMPUTE
 from vgg_cifar.atomic import refuse_foreign, write_json
+from vgg_cifar.counting import counted
 from vgg_cifar.datasets.unverified import unverified_name
 from vgg_cifar.errors import InputError
 from vgg_cifar.foreign_text import shown
@@ -24,7 +25,8 @@ from vgg_cifar.training.settings import Settings
 from vgg_cifar.training.settings_json import changed, from_json
 
 INDEX = 'study.json'
-FILES = ('runs', 'timings', 'figures', 'tables', 'claims.json', 'report.html', 'report.md')
+FOLDERS = ('runs', 'timings', 'figures', 'tables')
+FILES = (*FOLDERS, 'claims.json', 'report.html', 'report.md')
 """What a study's folder holds beside study.json, which is written first."""
 
 FINDINGS = 'findings.json'
@@ -317,10 +319,10 @@ class StudyFolder:
         """Say in a line what data the numbers are from and at which scale; of a figure, for its own runs."""
         synthetic = ' (synthetic)' if self.data['synthetic'] else ''
         runs = [self.run_of(variant).settings for variant in figure.variants] if figure else [self.shared]
-        images = self.training_images(runs[0])
+        images = counted(self.training_images(runs[0]), 'training image')
         epochs = sorted({settings.epochs for settings in runs})
         return (
-            f'{shown(self.data["name"], LONGEST_NAME)}{synthetic}, {images:,} training images, batch '
+            f'{shown(self.data["name"], LONGEST_NAME)}{synthetic}, {images}, batch '
             f'{runs[0].batch_size}, {" or ".join(map(str, epochs))} epoch{"s" * (epochs != [1])}, '
             f'{self.compute} ({self.scale} scale)'
         )

@@ -10,6 +10,7 @@ from typing import Any
 import distributed
 
 from vgg_cifar.accelerators import layers
+from vgg_cifar.counting import counted
 from vgg_cifar.datasets.image_data import ImageData
 from vgg_cifar.errors import InputError, Interrupted
 from vgg_cifar.studies.study import Run
@@ -55,8 +56,8 @@ class Assignment:
         """Raise InputError unless this process can train alone, and sees the same folder and images."""
         if worker.state.nthreads != 1:
             raise InputError(
-                f'has {worker.state.nthreads} threads, expected 1, as a run needs a process for itself; '
-                'start it with --nthreads 1, and more of them with --nworkers'
+                f'has {counted(worker.state.nthreads, "thread")}, expected 1, as a run needs a process for '
+                'itself; start it with --nthreads 1, and more of them with --nworkers'
             )
         if not (self.folder / INDEX).exists():
             raise InputError(f'{self.folder}: no {INDEX} here; the workers must share this folder')

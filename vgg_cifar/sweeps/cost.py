@@ -1,5 +1,6 @@
 """How long runs will take: their multiply-adds, and how fast this machine does those."""
 
+from vgg_cifar.counting import counted
 from vgg_cifar.datasets.image_data import ImageData
 from vgg_cifar.errors import InputError
 from vgg_cifar.models import summary
@@ -30,8 +31,8 @@ class Cost:
         found = self.images_per_epoch(settings)
         if settings.batch_size > found:
             raise InputError(
-                f'found {found} training images, expected at least {settings.batch_size}, a batch; '
-                'take more, or another --scale'
+                f'found {counted(found, "training image")}, expected at least {settings.batch_size}, a '
+                'batch; take more, or another --scale'
             )
         self.of_image(settings)
 

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from vgg_cifar.counting import counted
 from vgg_cifar.errors import InputError
 
 # SLURM's default for MaxArraySize: the highest index is one below it.
@@ -14,7 +15,7 @@ MAX_ARRAY_SIZE = 1001
 
 SCRIPT = """\
 #!/usr/bin/env bash
-# {title}: {runs} runs, one a task.
+# {title}: {runs}, one a task.
 # Submit it with what your cluster asks for, which goes before what is below:
 #   sbatch --partition=... --time=... SCRIPT
 # Afterwards this builds the page, and times training steps where a claim is about time:
@@ -71,8 +72,8 @@ def array_script(title: str, arguments: Sequence[str], runs: int, out: Path, gpu
     most = max_array_size()
     if runs > most:
         raise InputError(
-            f'{runs} runs, but SLURM takes {most} tasks in an array (MaxArraySize); choose some figures by '
-            '--figure, or fewer --seeds'
+            f'{counted(runs, "run")}, but SLURM takes {counted(most, "task")} in an array (MaxArraySize); '
+            'choose some figures by --figure, or fewer --seeds'
         )
     logs = out.resolve() / 'slurm'
     for path in (Path.cwd(), logs):
@@ -84,7 +85,7 @@ def array_script(title: str, arguments: Sequence[str], runs: int, out: Path, gpu
     logs.mkdir(parents=True, exist_ok=True)
     return SCRIPT.format(
         title=title,
-        runs=runs,
+        runs=counted(runs, 'run'),
         last=runs - 1,
         cpus=4 if gpu else 1,
         gpu='#SBATCH --gres=gpu:1\n' if gpu else '',

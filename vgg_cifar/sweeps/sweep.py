@@ -6,6 +6,7 @@ from typing import Any, Protocol, TextIO
 
 from vgg_cifar import machine
 from vgg_cifar.atomic import write_json
+from vgg_cifar.counting import counted
 from vgg_cifar.errors import WorkFailed
 from vgg_cifar.studies.comparison import Timing, Variant
 from vgg_cifar.studies.study import Figure, Run
@@ -62,7 +63,11 @@ def run_all(figures: Sequence[Figure], folder: StudyFolder, runner: Runner, cost
     runs = folder.all_runs(figures)
     left = [run for run in runs if folder.run_folder(run.id).result is None]
     timings = [each for each in folder.study.timings_of(figures) if folder.timing(each) is None]
-    print(f'{len(runs)} runs, {len(runs) - len(left)} finished, {len(left)} to do', file=out, flush=True)
+    print(
+        f'{counted(len(runs), "run")}, {len(runs) - len(left)} finished, {len(left)} to do',
+        file=out,
+        flush=True,
+    )
     if not left and not timings:
         return
 
@@ -81,7 +86,9 @@ def run_all(figures: Sequence[Figure], folder: StudyFolder, runner: Runner, cost
         time_steps(timing, folder, runner, cost)
     if failed:
         reasons = '; '.join(f'{folder.run_folder(name).path}: {reason}' for name, reason in failed.items())
-        raise WorkFailed(f'{len(failed)} of {len(left)} runs failed, the same command tries again: {reasons}')
+        raise WorkFailed(
+            f'{len(failed)} of {counted(len(left), "run")} failed, the same command tries again: {reasons}'
+        )
 
 
 def _train(
@@ -161,6 +168,6 @@ def _busy() -> str:
     if load + machine.cores() < processors + MOST_OTHER_WORK:
         return ''
     return (
-        f', while this machine is busy with other work (a load of {load:.1f} on {processors} cores in the '
-        'last minute), with which the estimate rises and falls'
+        f', while this machine is busy with other work (a load of {load:.1f} on '
+        f'{counted(processors, "core")} in the last minute), with which the estimate rises and falls'
     )

@@ -5,6 +5,7 @@ import dataclasses
 import chainer
 
 from vgg_cifar import datasets, models
+from vgg_cifar.counting import counted
 from vgg_cifar.datasets.image_data import ImageData
 from vgg_cifar.datasets.images_on_disk import ImagesOnDisk
 from vgg_cifar.errors import InputError
@@ -76,9 +77,9 @@ def build_batches(
         else Batches(data.x_train, data.y_train, device)
     )
     if settings.batch_size > len(images):
+        found = counted(len(images), 'training image')
         raise InputError(
-            f'--batch-size is {settings.batch_size}, but there are {len(images)} training images; '
-            'choose a smaller one'
+            f'--batch-size is {settings.batch_size}, but the data has {found}; choose a smaller one'
         )
     transform = random_transforms.build(settings.crop, settings.random_erasing, data.image_shape)
     return ShuffledBatches(images, settings.batch_size, settings.seed, transform, part)

@@ -15,6 +15,7 @@ import chainer
 import numpy
 from chainer.training import Extension, Trainer
 
+from vgg_cifar.counting import counted
 from vgg_cifar.errors import InputError, Interrupted
 from vgg_cifar.training import snapshot
 from vgg_cifar.training.batches import Batches
@@ -71,9 +72,9 @@ class TrainingTogether(Training):
             if self._processes.rank == 0:
                 arrays = super().earlier()
         size, images = self._processes.size, self.settings.batch_size
+        processes, whole = counted(size, 'process', 'processes'), counted(images, 'image')
         self.say(
-            f'{size} processes, each with {images // size} of the {images} images of a step; the learning '
-            'rate is as set'
+            f'{processes}, each with {images // size} of the {whole} of a step; the learning rate is as set'
         )
         return self._processes.from_first(arrays)
 

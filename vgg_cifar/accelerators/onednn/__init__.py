@@ -12,6 +12,7 @@ from types import ModuleType
 from typing import Any
 
 from vgg_cifar.accelerators.onednn import library, process, threads
+from vgg_cifar.counting import counted
 
 VARIABLE = 'VGG_CIFAR_ACCELERATOR'
 STAND_IN = str(Path(__file__).with_name('ideep4py.py'))
@@ -65,7 +66,7 @@ def status() -> str:
     if live():
         dnnl = library.load()
         version = '.'.join(map(str, dnnl.version_numbers))
-        return f'oneDNN: live, version {version}, {dnnl.isa_name}, {threads.used()} threads'
+        return f'oneDNN: live, version {version}, {dnnl.isa_name}, {counted(threads.used(), "thread")}'
     if switched_off():
         reason = f'switched off by {VARIABLE}={os.environ[VARIABLE]}'
     elif 'ideep4py' in sys.modules and not _is_stand_in(sys.modules['ideep4py']):
