@@ -39,6 +39,38 @@ def test_debug_before_and_behind_the_verb_keeps_the_traceback(words):
         main([*words, 'nothing', 'x.onnx'])
 
 
+@pytest.mark.parametrize(
+    'command',
+    [
+        'train -o {}',
+        'train --data {}',
+        'data shapes10 -o {}',
+        'data shapes10 --from {}',
+        'data shapes10 --preview {}',
+        'reproduce ie598 --scale smoke -o {}',
+        'reproduce ie598 --scale smoke --data {}',
+        'report {}',
+        'export {} x.onnx',
+        'export run {}',
+        'predict {} x.png',
+        'predict run {}',
+        'predict run x.png -o {}',
+        'predict run x.png --preview {}',
+        'run {}',
+    ],
+)
+def test_no_path_is_empty(tmp_path, monkeypatch, capsys, command):
+    """Python takes an empty path for the working directory."""
+    monkeypatch.chdir(tmp_path)
+    try:
+        status = main([word.format('') for word in command.split()])
+    except SystemExit as end:
+        status = end.code
+    assert status == 2
+    assert re.search(r'empty; (give|expected) [^\n]*\n$', capsys.readouterr().err)
+    assert not list(tmp_path.iterdir())
+
+
 def test_version(capsys):
     with pytest.raises(SystemExit) as end:
         main(['--version'])

@@ -20,7 +20,9 @@ from typing import Any
 import h5py
 import numpy
 
+from vgg_cifar.counting import counted
 from vgg_cifar.errors import InputError, first_line
+from vgg_cifar.file_kind import kind
 from vgg_cifar.foreign_text import shown
 
 # Unpacked chunks that are kept for each data set, so that one which two reads share is unpacked once.
@@ -44,7 +46,7 @@ def opened(path: Path) -> h5py.File:
         if not path.exists():
             raise InputError(f'{path}: no such file; `vgg-cifar data NAME -o {path}` makes one')
         if not path.is_file():
-            raise InputError(f'{path}: found a folder, expected an HDF5 file')
+            raise InputError(f'{path}: found {kind(path)}, expected an HDF5 file')
         # A file that others may not read, or that is locked, is HDF5 all the same.
         with path.open('rb'):
             pass
@@ -166,9 +168,11 @@ class Rows:
             part = (path.parent / name).resolve()
             if part.parent != path.resolve().parent:
                 raise InputError(f'{what} lies in another folder; move it beside the file')
-            if not part.is_file():
+            if not part.exists():
                 # HDF5 would hand out zeros for it, and say nothing.
                 raise InputError(f'{what} is missing; put it beside the file')
+            if not part.is_file():
+                raise InputError(f'{what}: found {kind(part)}, expected an HDF5 file')
             if part not in self._parts:
                 self._parts[part] = opened(part)
                 # By now a link may lie there, which leads elsewhere.
@@ -198,7 +202,9 @@ class Rows:
         if rows is None or of_part is None or rows[1] - rows[0] != of_part[1] - of_part[0]:
             raise InputError(f'{what}: does not stand for whole rows in their order; copy the data instead')
         if of_part[1] > shape[0]:
-            raise InputError(f'{what}: found {shape[0]} rows, expected {of_part[1]}; make the part again')
+            raise InputError(
+                f'{what}: found {counted(shape[0], "row")}, expected {of_part[1]}; make the part again'
+            )
         return _Piece(dataset, what, rows[0], rows[1], of_part[0])
 
 
@@ -351,8 +357,8 @@ def _check_written(dataset: h5py.Dataset, what: str) -> None:
             offset = (place * chunk, *offset)
         if dataset.id.get_chunk_info_by_coord(offset).byte_offset is None:
             raise InputError(
-                f'{what}: found {there} of {math.prod(counts)} chunks, the first that was never written is '
-                f'at row {offset[0]}; write all rows, or get the file again'
+                f'{what}: found {there} of {counted(math.prod(counts), "chunk")}, the first that was '
+                f'never written is at row {offset[0]}; write all rows, or get the file again'
             )
 
 

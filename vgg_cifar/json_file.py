@@ -9,6 +9,7 @@ from typing import Any
 
 from vgg_cifar import foreign_text
 from vgg_cifar.errors import InputError
+from vgg_cifar.file_kind import kind
 
 MOST_BYTES = 64 * 2**20
 MOST_DEPTH = 20
@@ -31,7 +32,7 @@ def read(path: Path) -> Any:
     """
     try:
         if path.exists() and not path.is_file():
-            raise ValueError('not a file')
+            raise ValueError(f'found {kind(path)}, expected a file')
         with path.open('rb') as file:
             raw = file.read(MOST_BYTES + 1)
         if len(raw) > MOST_BYTES:

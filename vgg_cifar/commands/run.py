@@ -13,6 +13,7 @@ from typing import Any
 from vgg_cifar.compat import old_names, script
 from vgg_cifar.compat.chainer7 import when_loaded
 from vgg_cifar.errors import InputError, WorkFailed
+from vgg_cifar.file_kind import kind
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,10 +46,14 @@ def run(arguments: argparse.Namespace) -> int:
 
     Raises InputError if there is no such script.
     """
+    if not arguments.command[0]:
+        raise InputError('SCRIPT.py is empty; give the path of a Python file')
     path = Path(arguments.command[0])
+    # Before anything is read: a pipe may have nobody at its other end.
+    if not path.is_dir() and not path.is_file():
+        found = f'found {kind(path)}' if path.exists() else 'no such script'
+        raise InputError(f'{path}: {found}; give the path of a Python file')
     is_container = path.is_dir() or zipfile.is_zipfile(path)
-    if not is_container and not path.is_file():
-        raise InputError(f'{path}: no such script; give the path of a Python file')
     if path.is_dir() and not any(path.glob('__main__.py*')):
         raise InputError(f'{path}: a folder without __main__.py; give the path of a Python file in it')
     folder = path.resolve() if is_container else path.resolve().parent

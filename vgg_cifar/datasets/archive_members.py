@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO, cast
 
 from vgg_cifar.errors import InputError, first_line
+from vgg_cifar.file_kind import kind
 
 
 def read_members(path: Path, wanted: Collection[str], most_bytes: int) -> dict[str, bytes]:
@@ -23,9 +24,16 @@ def read_members(path: Path, wanted: Collection[str], most_bytes: int) -> dict[s
     """
     if path.is_dir():
         return _from_folder(path, wanted, most_bytes)
-    if not path.is_file():
-        raise InputError(f'{path}: no such file or folder; give the archive or its folder')
+    require_file(path, 'the archive or its folder')
     return _from_tar(path, wanted, most_bytes)
+
+
+def require_file(path: Path, wanted: str) -> None:
+    """Raise InputError unless a file is at `path`, which is no folder; `wanted` says what to give."""
+    if not path.exists():
+        raise InputError(f'{path}: no such file or folder; give {wanted}')
+    if not path.is_file():
+        raise InputError(f'{path}: found {kind(path)}; give {wanted}')
 
 
 def folders_at(path: Path) -> list[Path]:

@@ -10,7 +10,8 @@ from typing import BinaryIO, cast
 
 import numpy
 
-from vgg_cifar.datasets.archive_members import folders_at
+from vgg_cifar.counting import counted
+from vgg_cifar.datasets.archive_members import folders_at, require_file
 from vgg_cifar.datasets.idx import read_idx
 from vgg_cifar.errors import InputError, first_line
 
@@ -66,7 +67,7 @@ def read_idx_set(path: Path, prefix: str | None = None, size: int = 28) -> IdxSe
             images[part], labels[part] = arrays
             if len(images[part]) != len(labels[part]):
                 raise InputError(
-                    f'{path}: {words[0]}-{LABELS}: found {len(labels[part])} labels, expected '
+                    f'{path}: {words[0]}-{LABELS}: found {counted(len(labels[part]), "label")}, expected '
                     f'{len(images[part])}, one for each image'
                 )
     return IdxSet(prefix, images, labels, sha256)
@@ -108,10 +109,7 @@ def _files(path: Path) -> Iterator[_Folder | _Archive]:
     if path.is_dir():
         yield _Folder(path)
         return
-    if not path.is_file():
-        raise InputError(
-            f'{path}: no such file or folder; give the zip archive or the folder of the idx files'
-        )
+    require_file(path, 'the zip archive or the folder of the idx files')
     try:
         with zipfile.ZipFile(path) as archive:
             yield _Archive(archive)
