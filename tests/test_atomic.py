@@ -1,13 +1,15 @@
 """Outputs appear whole or not at all, and only where they can and may."""
 
 import os
+import re
 import stat
+from pathlib import Path
 
 import pytest
 
 import augment.__main__
 from vgg_cifar import cli
-from vgg_cifar.atomic import replacing, require_writable
+from vgg_cifar.atomic import replacing, require_folder, require_writable
 from vgg_cifar.errors import InputError
 
 
@@ -48,7 +50,8 @@ def test_a_place_that_no_file_can_have_is_refused_and_nothing_is_made(tmp_path):
     for name, overwrite, message in (
         ('file/sub/data.hdf5', False, 'file is a file, expected a folder'),
         ('file', False, 'exists already'),
-        ('pipe', True, 'exists already'),
+        ('pipe', True, 'found a device'),
+        ('pipe', False, 'found a device'),
         ('', True, 'found a folder'),
     ):
         with pytest.raises(InputError, match=message):
@@ -56,6 +59,33 @@ def test_a_place_that_no_file_can_have_is_refused_and_nothing_is_made(tmp_path):
     require_writable(tmp_path / 'new/sub/data.hdf5', False)
     require_writable(tmp_path / 'file', True)
     assert sorted(file.name for file in tmp_path.iterdir()) == ['file', 'pipe']
+
+
+def test_a_folder_that_is_no_place_to_write_to_is_named(tmp_path, monkeypatch):
+    """Nobody is told of temporary files, or of a working directory called '.'."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / 'file').touch()
+    with pytest.raises(InputError, match=r'/file is a file, expected a folder'), replacing('file/x'):
+        pass
+    # The superuser may write where others may not, so that the answer is made up.
+    monkeypatch.setattr(os, 'access', lambda *_: False)
+    for folder, said in (
+        ('.', f'the working directory ({tmp_path}) cannot be written to; allow it'),
+        ('new', f'new: {tmp_path} cannot be written to; allow it'),
+        (str(tmp_path), f'{tmp_path} cannot be written to; allow it'),
+    ):
+        with pytest.raises(InputError, match=f'^{re.escape(said)}'):
+            require_folder(Path(folder))
+        with pytest.raises(InputError, match='cannot be written to'), replacing(Path(folder) / 'x'):
+            pass
+
+
+def test_an_error_does_not_name_the_temporary_file(tmp_path):
+    (tmp_path / 'out').mkdir()
+    for partial in (None, tmp_path / '.out.partial'):
+        with pytest.raises(OSError, match='directory') as error, replacing(tmp_path / 'out', partial):
+            pass
+        assert error.value.filename == str(tmp_path / 'out')
 
 
 @pytest.mark.parametrize(

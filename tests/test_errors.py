@@ -28,8 +28,8 @@ def raising(error):
         (WorkFailed('a: b'), 1, 'a: b'),
         (Interrupted(signal.SIGTERM, 'half is done'), 143, 'stopped by SIGTERM; half is done'),
         (KeyboardInterrupt(), 130, 'stopped by SIGINT'),
-        (OSError(errno.ENOSPC, 'No space', 'x'), 1, "[Errno 28] No space: 'x'"),
-        (PermissionError(errno.EACCES, 'Denied', 'x'), 2, "[Errno 13] Denied: 'x'"),
+        (OSError(errno.ENOSPC, 'No space', 'x'), 1, 'x: no space; free some space'),
+        (PermissionError(errno.EACCES, 'Denied', 'x'), 2, 'x: denied; allow it, or choose another place'),
         (MemoryError('of 8 TB'), 1, 'not enough memory (of 8 TB); use fewer'),
     ],
 )

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from vgg_cifar.errors import InputError
+from vgg_cifar.file_kind import kind
 
 
 @contextlib.contextmanager
@@ -24,6 +25,7 @@ def replacing(path: str | os.PathLike, partial: str | os.PathLike | None = None)
 
     """
     path = Path(os.path.realpath(path) if partial is None else path)
+    require_folder(path.parent)
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         if partial is None:
@@ -46,8 +48,9 @@ def replacing(path: str | os.PathLike, partial: str | os.PathLike | None = None)
         finally:
             partial.unlink(missing_ok=True)
     except OSError as error:
-        # A disk that is full says so without a name.
-        if error.errno is not None and error.filename is None:
+        # A disk that is full says so without a name, and the temporary one means nothing to anybody.
+        unnamed = error.filename is None or str(error.filename).endswith('.partial')
+        if error.errno is not None and unnamed:
             error.filename = os.fspath(path)
         raise
 
@@ -67,17 +70,21 @@ def write_json(path: Path, content: object, partial: Path | None = None) -> None
 def require_folder(folder: Path) -> None:
     """Raise InputError unless `folder` can be written to, or be made where it is not there yet."""
     there = next(each for each in (folder, *folder.absolute().parents) if os.path.lexists(each))
+    name = f'the working directory ({Path.cwd()})' if folder == Path() else str(folder)
+    where = name if there == folder else f'{name}: {there}'
     if not there.is_dir():
-        raise InputError(f'{folder}: {there} is a file, expected a folder; choose another place')
+        raise InputError(f'{where} is {kind(there)}, expected a folder; choose another place')
     if not os.access(there, os.W_OK | os.X_OK):
-        raise InputError(f'{folder}: {there} cannot be written to; allow it, or choose another place')
+        raise InputError(f'{where} cannot be written to; allow it, or choose another place')
 
 
 def require_writable(path: Path, overwrite: bool) -> None:
     """Raise InputError where `path` exists and must not be overwritten, or cannot be a file."""
     if path.is_dir():
         raise InputError(f'{path}: found a folder, expected a file name; add one')
-    if path.exists() and not (overwrite and path.is_file()):
+    if path.exists() and not path.is_file():
+        raise InputError(f'{path}: found {kind(path)}, which nothing replaces; choose another name')
+    if path.exists() and not overwrite:
         raise InputError(f'{path}: exists already; give --overwrite to replace it, or another name')
     require_folder(path.parent)
 

@@ -44,6 +44,19 @@ class Interrupted(BaseException):
 # A disk that is full or fails; any other error of the system's comes of what the user has named.
 FAILED_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
+_FULL = 'free some space, or write to another disk'
+_ADVICE = {
+    errno.ENOSPC: _FULL,
+    errno.EDQUOT: _FULL,
+    errno.EROFS: 'choose another place',
+    errno.EACCES: 'allow it, or choose another place',
+    errno.EPERM: 'allow it, or choose another place',
+    errno.EEXIST: 'move it away, or choose another place',
+    errno.ENOTDIR: 'a part of this path is no folder; choose another place',
+    errno.ENOENT: 'correct the path',
+    errno.ENAMETOOLONG: 'choose a shorter one',
+}
+
 
 def exit_status(program: str, work: Callable[[], int], debug: Callable[[], bool]) -> int:
     """Do `work` and return its exit status; print an error as one line after the name of `program`.
@@ -65,7 +78,7 @@ def exit_status(program: str, work: Callable[[], int], debug: Callable[[], bool]
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + signal.SIGPIPE
     except OSError as error:
-        message, status = first_line(error), 1 if error.errno in FAILED_DISK else 2
+        message, status = of_system(error), 1 if error.errno in FAILED_DISK else 2
         caught = error
     except MemoryError as error:
         message = f'not enough memory ({first_line(error)}); use fewer or smaller images, or a larger machine'
@@ -101,6 +114,17 @@ def _notices_shown() -> Iterator[None]:
         logger.propagate = before[1]
 
 
+def of_system(error: OSError) -> str:
+    """Return what the system says, in one line: of which file, what, and what to do; no error's number."""
+    said = first_line(error)
+    if error.strerror is None:
+        return said
+    named = '' if error.filename is None else f'{os.fsdecode(error.filename)}: '
+    advice = _ADVICE.get(error.errno or 0)
+    return f'{named}{said[:1].lower()}{said[1:]}{f"; {advice}" if advice else ""}'
+
+
 def first_line(error: BaseException) -> str:
-    """Return what an error says, in one line."""
-    return (str(error).splitlines() or [type(error).__name__])[0]
+    """Return what an error says, in one line; one of the system's without its number and its file."""
+    said = error.strerror if isinstance(error, OSError) and error.strerror else error
+    return (str(said).splitlines() or [type(error).__name__])[0]

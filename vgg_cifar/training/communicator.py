@@ -12,7 +12,7 @@ from typing import Any
 import chainer
 import numpy
 
-from vgg_cifar.errors import InputError, Interrupted, WorkFailed, first_line
+from vgg_cifar.errors import InputError, Interrupted, WorkFailed, first_line, of_system
 from vgg_cifar.training.device import get_device
 
 COMMUNICATORS = ('naive', 'pure_nccl')
@@ -92,7 +92,7 @@ class Communicator:
         except (InputError, WorkFailed) as caught:
             error = caught
         except OSError as caught:
-            error = WorkFailed(first_line(caught))
+            error = WorkFailed(of_system(caught))
         errors = [each for each in self._mpi.allgather(error) if each is not None]
         if errors:
             raise error or errors[0]
@@ -153,7 +153,7 @@ def connected(name: str | None, multi_node_batch_norm: bool = False) -> Iterator
     except BaseException as error:
         # The others would wait for this one for ever.
         if isinstance(error, OSError):
-            print(f'vgg-cifar: {first_line(error)}', file=sys.__stderr__)
+            print(f'vgg-cifar: {of_system(error)}', file=sys.__stderr__)
         else:
             traceback.print_exc(file=sys.__stderr__)
         processes.abort()

@@ -14,6 +14,8 @@ from chainer.training import Extension, Trainer
 from chainer.training.updaters import StandardUpdater
 
 from vgg_cifar.accelerators import layers
+from vgg_cifar.atomic import require_folder
+from vgg_cifar.counting import counted
 from vgg_cifar.datasets.image_data import ImageData
 from vgg_cifar.errors import InputError, Interrupted
 from vgg_cifar.foreign_text import shown
@@ -162,6 +164,7 @@ class Training:
 
     def prepare(self) -> None:
         """Load the images and build all that trains: what settings or data make impossible ends here."""
+        require_folder(self.folder.path)
         settings = self.settings
         self.data = load_data(settings) if self._data is None else self._data
         self.device = self.choose_device(self._device_name)
@@ -171,7 +174,7 @@ class Training:
         if settings.log_steps is not None and settings.log_steps > (
             most := steps(settings, len(self.chosen.y_train))
         ):
-            raise InputError(f'--log-steps is {settings.log_steps}, but the run has {most} steps')
+            raise InputError(f'--log-steps is {settings.log_steps}, but the run has {counted(most, "step")}')
         self.model = build_model(settings, self.chosen)
         self.adapt_model()
         self.model.to_device(self.device)
@@ -327,7 +330,7 @@ class Training:
             reason = f'{SNAPSHOT}, from which it would go on, is gone'
         if reason is not None:
             raise InputError(
-                f'{self.folder.path}: this run of {found.epochs} epochs cannot be trained for '
+                f'{self.folder.path}: this run of {counted(found.epochs, "epoch")} cannot be trained for '
                 f'{self.settings.epochs}: {reason}; choose another -o, or --fresh to start anew'
             )
 
@@ -344,8 +347,8 @@ class Training:
         then, now = (self._normalised(parallel) for parallel in (before.get('parallel'), self.parallel))
         if then != now and any(isinstance(each, L.BatchNormalization) for each in self.model.links()):
             raise InputError(
-                f'{self.folder.path}: this run has normalised {then} images together, and now it would '
-                f'{now}; take as many processes as before, choose another -o, or --fresh to start anew'
+                f'{self.folder.path}: this run has normalised {counted(then, "image")} together, and now it '
+                f'would {now}; take as many processes as before, choose another -o, or --fresh to start anew'
             )
 
     def _normalised(self, parallel: dict[str, Any] | None) -> int:
