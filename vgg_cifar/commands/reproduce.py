@@ -11,13 +11,14 @@ from pathlib import Path
 from vgg_cifar.accelerators.layers import COMPUTE, check_compute
 from vgg_cifar.atomic import replacing, require_folder, write_json
 from vgg_cifar.convolution_implementations import study as convolution_study
+from vgg_cifar.counting import counted
 from vgg_cifar.dask_connection import connected, missing
 from vgg_cifar.datasets.image_data import ImageData
 from vgg_cifar.errors import InputError, WorkFailed
 from vgg_cifar.reporting.learned import learned
 from vgg_cifar.studies import STUDIES, get_study
 from vgg_cifar.studies.study import Figure, Study
-from vgg_cifar.studies.study_folder import INDEX, StudyFolder, study_id
+from vgg_cifar.studies.study_folder import FOLDERS, INDEX, StudyFolder, study_id
 from vgg_cifar.sweeps import slurm
 from vgg_cifar.sweeps.cost import Cost
 from vgg_cifar.sweeps.serial import ThisProcess
@@ -146,7 +147,6 @@ def _all(arguments: argparse.Namespace) -> Path:
     _check_convolutions(arguments.scale, out / convolution_study.ID)
     failures = []
     for report_id in (*STUDIES, convolution_study.ID):
-        print(f'{report_id}:', flush=True)
         try:
             print(_one(report_id, arguments, out / report_id, in_index=True), flush=True)
         except WorkFailed as error:
@@ -163,15 +163,19 @@ def _all(arguments: argparse.Namespace) -> Path:
 def _one(report_id: str, arguments: argparse.Namespace, out: Path | None, in_index: bool = False) -> Path:
     """Do one report into `out`; return its page."""
     out = out or default_folder(report_id, arguments.scale)
+    heading = f'{report_id}:\n' if in_index else ''
     if report_id == convolution_study.ID:
+        print(heading, end='', flush=True)
         return _convolutions(arguments.scale, out, in_index)
     plan = make_plan(report_id, arguments, out)
-    print(f'{plan.folder.caption()}: {plan.folder.study.scales[arguments.scale].about}', flush=True)
     try:
         with (
             _begun(plan.folder),
             runner(arguments.scheduler, arguments.jobs, plan, arguments.verbose) as found,
         ):
+            # By now nothing is refused any more.
+            about = plan.folder.study.scales[arguments.scale].about
+            print(f'{heading}{plan.folder.caption()}: {about}', flush=True)
             run_all(plan.figures, plan.wanted, found, plan.cost, sys.stdout)
     except WorkFailed:
         # What has been done is worth a page.
@@ -203,7 +207,9 @@ def _array(arguments: argparse.Namespace) -> None:
         print(slurm.array_script(plan.folder.caption(), command(arguments, out), len(runs), out, gpu), end='')
         return
     if not 0 <= arguments.task < len(runs):
-        raise InputError(f'--task is {arguments.task}; there are {len(runs)} runs, numbered from 0')
+        raise InputError(
+            f'--task is {arguments.task}; expected one of {counted(len(runs), "run")}, numbered from 0'
+        )
     chosen = runs[arguments.task]
     plan.folder.save()
     path = plan.folder.run_folder(chosen.id).path
@@ -268,6 +274,8 @@ def make_plan(report_id: str, arguments: argparse.Namespace, out: Path) -> Plan:
     seeds = scale.seeds if arguments.seeds is None else arguments.seeds
     if seeds < 1:
         raise InputError(f'--seeds is {seeds}; expected at least 1')
+    if arguments.jobs is not None and arguments.jobs < 1:
+        raise InputError(f'--jobs is {arguments.jobs}; expected at least 1')
     devices = tuple(arguments.device.split(','))
     if arguments.scheduler is None:
         for device in devices:
@@ -304,7 +312,8 @@ def make_plan(report_id: str, arguments: argparse.Namespace, out: Path) -> Plan:
 
 def _check_out(out: Path, report_id: str) -> None:
     """Raise InputError unless a folder for this report can be written to, or made, at `out`."""
-    require_folder(out)
+    for folder in (out, *(out / name for name in FOLDERS)):
+        require_folder(folder)
     held = study_id(out)
     if held not in (None, report_id):
         raise InputError(f'{out}: holds the study {held}, not {report_id}; choose another -o')
@@ -374,7 +383,10 @@ def _convolutions(scale: str, out: Path, in_index: bool) -> Path:
     _check_convolutions(scale, out)
     ranges = convolution_study.SCALES[scale]
     costs, wanted = out / page.COSTS, {'study': convolution_study.ID, 'scale': scale}
-    print(f'{len(ranges.all_sizes())} sizes, {ranges.rounds} rounds: {ranges.about}', flush=True)
+    print(
+        f'{counted(len(ranges.all_sizes()), "size")}, {counted(ranges.rounds, "round")}: {ranges.about}',
+        flush=True,
+    )
     if not costs.exists():
         # Imports scipy.signal, which takes as long as all else together.
         from vgg_cifar.convolution_implementations.measure import measure
