@@ -12,6 +12,7 @@ from vgg_cifar.accelerators import cudnn, layers
 from vgg_cifar.accelerators.cudnn import library
 from vgg_cifar.commands import doctor
 from vgg_cifar.errors import InputError
+from vgg_cifar.training import device
 from vgg_cifar.training.device import get_device
 
 
@@ -20,6 +21,7 @@ def stack(monkeypatch):
     """Return a function that has Chainer find so much of a GPU's software, and a GPU or none."""
 
     def put(*, cupy=True, libraries=True, card=True, dnn=True, graphs=True):
+        device._notice.cache_clear()
         module = types.ModuleType('cupy')
         module.__spec__ = importlib.machinery.ModuleSpec('cupy', None)
         module.__version__ = '14.2.0'
@@ -65,27 +67,35 @@ def test_what_is_missing_is_said(stack, there, said):
     assert found[0].state == f'none: {cudnn.obstacle().partition(": ")[0]}'
 
 
-def test_a_gpu_without_cudnn_is_used_with_a_warning(stack):
+def test_a_gpu_without_cudnn_is_used_with_a_notice(stack, caplog):
     stack(dnn=False)
-    with pytest.warns(UserWarning, match=r'-d 0: cuDNN: off, no libcudnn\.so\.9 .*convolutions are slower'):
-        assert get_device('0').name == '@cupy:0'
+    assert get_device('0').name == '@cupy:0'
+    (notice,) = caplog.messages
+    assert notice.startswith('-d 0: cuDNN: off, no libcudnn.so.9 (pip')
+    assert notice.endswith('; convolutions are slower without it')
     gpu, dnn = doctor._gpu()
     assert gpu.state == 'NVIDIA H100, CuPy 14.2.0'
     assert (dnn.state, dnn.advice) == ('cuDNN: off, no libcudnn.so.9', 'pip install nvidia-cudnn-cu13')
 
 
-@pytest.mark.filterwarnings('error')
-def test_all_is_live(stack):
+def test_all_is_live(stack, caplog):
     stack()
     assert get_device('1').name == '@cupy:1'
+    assert not caplog.messages
     assert [finding.state for finding in doctor._gpu()] == [
         'NVIDIA H100, CuPy 14.2.0',
         "cuDNN: live, version 9.19.0, CuPy's own",
     ]
 
 
-def test_cudnn_without_its_graphs(stack):
+def test_cudnn_without_its_graphs_is_one_notice_however_often_it_is_asked_for(stack, caplog):
     stack(graphs=False)
+    for _ in range(2):
+        assert get_device('0').name == '@cupy:0'
+    assert caplog.messages == [
+        "-d 0: cuDNN: live, version 9.19.0, CuPy's own, without its graphs (pip install \"vgg-cifar[gpu]\"); "
+        'training steps are slower without them, as no layers are fused and no step is captured'
+    ]
     *_, dnn = doctor._gpu()
     assert dnn.state == "cuDNN: live, version 9.19.0, CuPy's own, without its graphs"
     assert dnn.advice == 'pip install "vgg-cifar[gpu]"'
