@@ -177,6 +177,44 @@ def test_predictions_of_a_data_file(small_run, tmp_path, capsys, ending):
     assert labels[:2] == ['class 0', 'class 1']
 
 
+@pytest.mark.parametrize(
+    'theirs, network, said',
+    [
+        ('abcde', 'class 0, ', '5 classes (a, b, c, d, e), the network tells 5 classes (class 0, class 1, '),
+        ('abcdefg', 'class 0, ', '7 classes (a, b, c, d, e, f, g), the network tells 5 classes (class 0, '),
+        ('abcdefg', None, '7 classes (a, b, c, d, e, f, g), the network tells 5 classes without names'),
+    ],
+)
+def test_labels_of_other_classes_make_no_answer_right_or_wrong(
+    small_run, tmp_path, capsys, theirs, network, said
+):
+    if network is None:
+        (small_run.folder / 'environment.json').unlink()
+    with h5py.File(tmp_path / 'data.hdf5', 'w') as file:
+        for part in ('train', 'test'):
+            file[f'X_{part}'], file[f'Y_{part}'] = small_run.images, [0, 1, 4]
+        file.attrs['class_names'] = list(theirs)
+    shape = [] if network else ['--image-shape', '3', '16', '16']
+    assert main(['predict', str(small_run.folder), str(tmp_path / 'data.hdf5'), *shape]) == 0
+    out, err = capsys.readouterr()
+    notice, summary = err.splitlines()
+    assert f'data.hdf5: its labels are of {said}' in notice
+    assert notice.endswith('none of its answers counts as right or wrong')
+    assert summary == '3 images'
+    labels = [line.split(',')[1] for line in out.splitlines()[1:]]
+    assert labels == (['a', 'b', 'e'] if network else ['0', '1', '4'])
+
+
+def test_the_same_classes_in_another_order_are_counted_by_name(small_run, tmp_path, capsys):
+    likely = small_run.scores().argmax(1)
+    with h5py.File(tmp_path / 'data.hdf5', 'w') as file:
+        for part in ('train', 'test'):
+            file[f'X_{part}'], file[f'Y_{part}'] = small_run.images, 4 - likely
+        file.attrs['class_names'] = small_run.classes[::-1]
+    assert main(['predict', str(small_run.folder), str(tmp_path / 'data.hdf5')]) == 0
+    assert capsys.readouterr().err == '3 images, 100.00% of 3 rightly\n'
+
+
 def softmax(scores):
     powers = numpy.exp(scores - scores.max(1, keepdims=True))
     return powers / powers.sum(1, keepdims=True)
@@ -219,10 +257,11 @@ def test_a_bad_picture_is_one_line(small_run, tmp_path, capsys, name, content, s
     elif content is not None:
         path.write_bytes(content)
     out = tmp_path / 'out.csv'
-    assert main(['predict', str(small_run.folder), str(path), '-o', str(out)]) == 2
-    error = capsys.readouterr().err
-    assert said in error and error.count('\n') == 1
-    assert not out.exists()
+    for options in (['-o', str(out)], []):
+        assert main(['predict', str(small_run.folder), str(path), *options]) == 2
+        printed, error = capsys.readouterr()
+        assert said in error and error.count('\n') == 1
+        assert not printed and not out.exists()
 
 
 def test_an_old_script_exports_by_onnx_chainer(tmp_path):

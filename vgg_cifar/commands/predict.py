@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import csv
+import itertools
 import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -12,6 +13,7 @@ from typing import TextIO
 import numpy
 
 from vgg_cifar.atomic import replacing, require_writable
+from vgg_cifar.counting import counted
 from vgg_cifar.data_file import PARTS
 from vgg_cifar.errors import InputError
 from vgg_cifar.export import images, trained
@@ -72,12 +74,17 @@ def run(arguments: argparse.Namespace) -> int:
                 answers.count(batch, likely)
                 yield batch, likely
 
+    answered = found()
+    # Nothing is printed where already the first image is refused.
+    first = next(answered)
     with contextlib.ExitStack() as stack:
         file = sys.stdout
         if out is not None:
             partial = stack.enter_context(replacing(out))
             file = stack.enter_context(partial.open('w', encoding='utf-8', newline=''))
-        WRITERS['.csv' if out is None else out.suffix](file, network.class_names, found())
+        WRITERS['.csv' if out is None else out.suffix](
+            file, network.class_names, itertools.chain([first], answered)
+        )
     if arguments.preview is not None:
         answers.draw(arguments.preview)
     print(answers.summary(), file=sys.stderr, flush=True)
@@ -103,7 +110,7 @@ class Answers:
         """Take note of a batch and of what it was taken for."""
         answers = likely.argmax(axis=1)
         self._images += len(answers)
-        if batch.labels is not None:
+        if batch.labels is not None and batch.comparable:
             self._labelled += len(answers)
             self._right += sum(
                 self._names[answer] == label for answer, label in zip(answers, batch.labels, strict=True)
@@ -127,9 +134,10 @@ class Answers:
 
     def summary(self) -> str:
         """Return how many images were classified, and how many rightly."""
+        images = counted(self._images, 'image')
         if not self._labelled:
-            return f'{self._images} images'
-        return f'{self._images} images, {self._right / self._labelled:.2%} of {self._labelled} rightly'
+            return images
+        return f'{images}, {self._right / self._labelled:.2%} of {self._labelled} rightly'
 
 
 Found = Iterator[tuple[Batch, numpy.ndarray]]

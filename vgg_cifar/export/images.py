@@ -2,7 +2,7 @@
 
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,9 +10,11 @@ import numpy
 import PIL.Image
 import PIL.ImageOps
 
-from vgg_cifar.data_file import open_data_file, read_images
+from vgg_cifar.counting import counted
+from vgg_cifar.data_file import DataFile, open_data_file, read_images
 from vgg_cifar.errors import InputError, first_line
 from vgg_cifar.export.trained import Trained
+from vgg_cifar.file_kind import kind
 from vgg_cifar.foreign_text import shown
 
 logger = logging.getLogger(__name__)
@@ -25,6 +27,8 @@ MOST_PIXELS = 2**26
 
 # Of a file's name, where it is shown.
 LONGEST_NAME = 1000
+# Of the names of all classes, likewise.
+LONGEST_NAMES = 120
 
 # Read at once.
 IMAGES_AT_ONCE = 200
@@ -38,12 +42,14 @@ class Batch:
         names: of each: its file, or the row of a data file.
         pixels: (N, C, H, W), uint8, or float32.
         labels: the names of the right classes, where they are known.
+        comparable: whether they are of the network's classes, so that its answers can be right.
 
     """
 
     names: list[str]
     pixels: numpy.ndarray
     labels: list[str] | None = None
+    comparable: bool = True
 
 
 def batches(path: Path, part: str, network: Trained) -> Iterator[Batch]:
@@ -70,7 +76,7 @@ def _of_picture(path: Path, network: Trained) -> numpy.ndarray:
         raise InputError(f'{path}: the network takes images of {channels} channels, which no picture has')
     try:
         if path.exists() and not path.is_file():
-            raise ValueError('not a file')
+            raise ValueError(f'found {kind(path)}, expected a file')
         with warnings.catch_warnings():
             # What is too large is refused below.
             warnings.simplefilter('ignore', PIL.Image.DecompressionBombWarning)
@@ -107,11 +113,34 @@ def _of_data_file(path: Path, part: str, network: Trained) -> Iterator[Batch]:
             as_what = 'floats, not bytes' if network.scaled else 'bytes, not floats'
             what = shown(str(path), LONGEST_NAME), as_what
             logger.warning('%s: %s, on which the network was trained; is their scale the same?', *what)
-        named = network.class_names != tuple(map(str, range(len(network.class_names))))
+        comparable = _same_classes(file, network)
         for start, stop in rows.pieces(IMAGES_AT_ONCE):
             right = labels.read(start, stop).reshape(-1).tolist()
             yield Batch(
                 [f'{path}[{row}]' for row in range(start, stop)],
                 read_images(rows, start, stop),
-                [file.class_names[label] if named else str(label) for label in right],
+                [file.class_names[label] if network.named else str(label) for label in right],
+                comparable,
             )
+
+
+def _same_classes(file: DataFile, network: Trained) -> bool:
+    """Return whether a file's labels are of the network's classes; say so where they are not.
+
+    They are compared by name, in any order, or by number where nobody has recorded the network's names.
+    """
+    theirs, own = file.class_names, network.class_names
+    if set(theirs) == set(own) if network.named else len(theirs) == len(own):
+        return True
+    logger.warning(
+        '%s: its labels are of %s, the network tells %s; none of its answers counts as right or wrong',
+        shown(str(file.path), LONGEST_NAME),
+        _described(theirs),
+        _described(own) if network.named else f'{counted(len(own), "class", "classes")} without names',
+    )
+    return False
+
+
+def _described(class_names: Sequence[str]) -> str:
+    number = counted(len(class_names), 'class', 'classes')
+    return f'{number} ({shown(", ".join(class_names), LONGEST_NAMES)})'

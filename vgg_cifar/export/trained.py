@@ -41,6 +41,7 @@ class Trained:
         image_shape: (C, H, W) of what it sees.
         original_shape: (C, H, W) of the images of its data set, of which it may see the middle.
         class_names: in the order of the scores; numbers where nobody has recorded names.
+        named: whether somebody has.
         scaled: whether its images were bytes, which it sees divided by 255; else they were floats.
         source: the file of the weights.
 
@@ -50,6 +51,7 @@ class Trained:
     image_shape: Shape
     original_shape: Shape
     class_names: tuple[str, ...]
+    named: bool
     scaled: bool
     source: Path
 
@@ -176,7 +178,7 @@ def _of_weights(file: Path, settings: Settings, images: _Images) -> Trained:
             refusals.append(error)
             continue
         names = images.class_names or tuple(map(str, range(n_classes)))
-        return Trained(model, seen, original, names, images.scaled, file)
+        return Trained(model, seen, original, names, bool(images.class_names), images.scaled, file)
     advice = '' if images.shape else '; --image-shape, --model and --model-options say which network it is'
     raise InputError(f'{refusals[0]}{advice}')
 
