@@ -13,7 +13,9 @@ from vgg_cifar.free_space import require_disk, require_memory
 def test_more_memory_than_is_free_is_refused(monkeypatch):
     monkeypatch.setattr(machine, 'free_memory', lambda: 2**30)
     require_memory('X_train', 2**30)
-    with pytest.raises(InputError, match=r'^X_train: needs 1\.6 GB of memory, 1\.1 GB are free; use fewer'):
+    with pytest.raises(
+        InputError, match=r'^X_train: needs 1\.6 GB of memory, 1\.1 GB are free, 536\.9 MB too few; use'
+    ):
         require_memory('X_train', 3 * 2**29)
     monkeypatch.setattr(machine, 'free_memory', lambda: None)
     require_memory('X_train', 2**80)

@@ -14,8 +14,9 @@ def require_memory(what: str, needed: int) -> None:
     free = machine.free_memory()
     if free is not None and needed > free:
         raise InputError(
-            f'{what}: needs {in_bytes(needed)} of memory, {in_bytes(free)} are free; '
-            'use fewer images, uint8 instead of floats, or a larger machine'
+            f'{what}: needs {in_bytes(needed)} of memory, {in_bytes(free)} are free, '
+            f'{in_bytes(needed - free)} too few; use fewer images, uint8 instead of floats, or a larger '
+            'machine'
         )
 
 
@@ -27,8 +28,8 @@ def require_disk(path: Path, size: int, later: int = 0) -> None:
     free = shutil.disk_usage(path.parent).free
     if size + later > free:
         raise InputError(
-            f'{path.parent}: {in_bytes(size + later)} are needed, {in_bytes(free)} are free; '
-            'free some space, or write to another disk'
+            f'{path.absolute().parent}: {in_bytes(size + later)} are needed, {in_bytes(free)} are free; '
+            f'free {in_bytes(size + later - free)} more, or write to another disk'
         )
     try:
         # The system knows of quotas and limits too.

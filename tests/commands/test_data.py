@@ -61,7 +61,7 @@ def test_a_preview(here):
 
 def test_cifar10_of_other_bytes_is_refused_and_leaves_nothing(here):
     folder = tiny.folder(here / 'cifar-10-batches-bin', tiny.binary_files())
-    with pytest.raises(InputError, match=r'data_batch_1\.bin: found 9219 bytes, expected 30730000'):
+    with pytest.raises(InputError, match=r'data_batch_1\.bin: found 9,219 bytes, expected 30,730,000'):
         data('cifar10', '--from', folder)
     assert [file.name for file in here.iterdir()] == ['cifar-10-batches-bin']
 

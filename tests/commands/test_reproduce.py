@@ -348,7 +348,7 @@ def test_a_full_disk_stops_the_sweep_in_one_line(images, tmp_path, monkeypatch, 
     monkeypatch.setattr(serial, 'train', train)
     status, _, errors = reproduced(images, tmp_path / 'out', '--figure', '7')
     assert status == 1
-    assert errors.count('\n') == 1 and 'No space left on device' in errors
+    assert errors.count('\n') == 1 and 'no space left on device; free some space' in errors
 
 
 def test_a_job_array_for_gpus_is_printed_where_there_is_none(images, tmp_path, reproduced):

@@ -130,12 +130,13 @@ def test_a_path_that_does_not_exist(tmp_path):
 def test_a_file_of_the_wrong_size(tmp_path):
     files = tiny.binary_files()
     files['data_batch_4.bin'] = files['data_batch_4.bin'][:-1]
-    refused(tiny.folder(tmp_path / 'short', files), 'data_batch_4.bin: found 9218 bytes, expected 9219')
+    refused(tiny.folder(tmp_path / 'short', files), 'data_batch_4.bin: found 9,218 bytes, expected 9,219')
     files['data_batch_4.bin'] = bytes(100_000)
     refused(
-        tiny.folder(tmp_path / 'long', files), 'data_batch_4.bin: found 100000 bytes, expected 83974 at most'
+        tiny.folder(tmp_path / 'long', files),
+        'data_batch_4.bin: found 100,000 bytes, expected 83,974 at most',
     )
-    refused(tiny.archive(tmp_path / 'long.tgz', files, 'x'), 'data_batch_4.bin: found 100000 bytes')
+    refused(tiny.archive(tmp_path / 'long.tgz', files, 'x'), 'data_batch_4.bin: found 100,000 bytes')
 
 
 @pytest.mark.parametrize('keep', [0, 20, 5000, -2000])

@@ -96,7 +96,7 @@ def test_cifar100_from_the_server(server, tmp_path):
 @pytest.mark.parametrize(
     'changes, message',
     [
-        ({'train.bin': b'short'}, 'train.bin: found 5 bytes, expected 15370'),
+        ({'train.bin': b'short'}, 'train.bin: found 5 bytes, expected 15,370'),
         ({'fine_label_names.txt': b'one two'}, 'expected the 100 names of the classes'),
         (
             {'test.bin': binary_files()['test.bin'][:1] + b'\xc8' + binary_files()['test.bin'][2:]},

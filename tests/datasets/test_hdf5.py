@@ -137,7 +137,7 @@ def test_a_disk_without_room_is_noticed_before_hdf5_writes(tmp_path, monkeypatch
     # Its library ends in a segmentation fault where a disk fills up under it.
     data = hdf5.read(save(tmp_path / 'in.hdf5', **good()))
     monkeypatch.setattr('shutil.disk_usage', lambda _: types.SimpleNamespace(free=2**20))
-    with pytest.raises(InputError, match=r'GB are needed, 0\.0 GB are free'):
+    with pytest.raises(InputError, match=r'1\.0 MB are needed, 1\.0 MB are free; free \d+ bytes more, or'):
         hdf5.write(tmp_path / 'data.hdf5', data)
     monkeypatch.undo()
     monkeypatch.setattr('os.posix_fallocate', fails)
@@ -156,5 +156,7 @@ def test_a_file_that_needs_more_than_the_memory_is_refused_before_it_is_read(tmp
     hdf5.read(path)
     monkeypatch.setattr('vgg_cifar.machine.free_memory', lambda: 10 * 24 + 10 * 8 - 1)
     monkeypatch.setattr(numpy, 'empty', None)
-    with pytest.raises(InputError, match=r'vast\.hdf5: needs .* GiB of memory, .* GiB are free'):
+    with pytest.raises(
+        InputError, match=r'vast\.hdf5: needs 320 bytes of memory, 319 bytes are free, 1 byte too few; use'
+    ):
         hdf5.read(path)

@@ -86,11 +86,11 @@ def test_a_cancelled_task_is_not_requeued(script, tmp_path, under_way):
 @pytest.mark.parametrize(
     'arguments, message',
     [
-        (('--task', '4'), '--task is 4; there are 4 runs, numbered from 0'),
+        (('--task', '4'), '--task is 4; expected one of 4 runs, numbered from 0'),
         (('--task', '-1'), '--task is -1'),
         (('--task', '0', '--jobs', '2'), 'leave out --jobs'),
         (('--print-slurm-array', '-d', '0,1'), 'on one -d'),
-        (('--print-slurm-array', '--seeds', '400'), '1600 runs, but SLURM takes 1001 tasks in an array'),
+        (('--print-slurm-array', '--seeds', '400'), '1,600 runs, but SLURM takes 1,001 tasks in an array'),
     ],
 )
 def test_bad_usage_is_one_line(images, tmp_path, monkeypatch, capsys, arguments, message):

@@ -14,6 +14,7 @@ from vgg_cifar import json_file
 from vgg_cifar.atomic import replacing, write_json
 from vgg_cifar.convolution_implementations import study
 from vgg_cifar.convolution_implementations.study import Cost, CostRatio, Ranges, Size
+from vgg_cifar.counting import counted
 from vgg_cifar.errors import InputError
 from vgg_cifar.foreign_text import drawn, shown
 from vgg_cifar.json_file import Record
@@ -56,7 +57,7 @@ def build(folder: Path, in_index: bool = False) -> Path:
     costs = dict(_cost(each, rounds) for each in content.records('costs'))
     judgements = [_judge(costs, claim) for claim in study.claims(ranges)]
     processor = shown(str(environment.get('processor', 'an unknown processor')))
-    caption = f'{rounds} rounds in turn on {processor} ({scale} scale)'
+    caption = f'{counted(rounds, "round")} in turn on {processor} ({scale} scale)'
     facts = {
         'study': study.ID,
         'title': study.TITLE,
@@ -103,7 +104,9 @@ def _cost(each: Record, rounds: int) -> tuple[Cost, dict[str, Any]]:
     cost = Cost(each.text('implementation', study.IMPLEMENTATIONS), size, each.truth('backward'))
     seconds, peaks = each.numbers('seconds', 1e-12, 1e6), each.numbers('peak_bytes', 1, 2**60)
     if len(seconds) != rounds or not peaks:
-        raise each.wrong('seconds' if peaks else 'peak_bytes', f'a number for each of the {rounds} rounds')
+        raise each.wrong(
+            'seconds' if peaks else 'peak_bytes', f'a number for each of the {counted(rounds, "round")}'
+        )
     return cost, {'seconds': seconds, 'peak_bytes': peaks}
 
 

@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, cast
 
+from vgg_cifar.counting import counted
 from vgg_cifar.errors import InputError, first_line
 from vgg_cifar.file_kind import kind
 
@@ -71,7 +72,8 @@ def _from_tar(path: Path, wanted: Collection[str], most_bytes: int) -> dict[str,
 
 def _check_size(what: Path | str, found: int, most: int) -> None:
     if found > most:
-        raise InputError(f'{what}: found {found} bytes, expected {most} at most; get the file again')
+        has = counted(found, 'byte')
+        raise InputError(f'{what}: found {has}, expected {most:,} at most; get the file again')
 
 
 @contextlib.contextmanager
@@ -94,6 +96,6 @@ class _Limited(io.RawIOBase):
         self._left -= len(content)
         if self._left < 0:
             raise InputError(
-                f'{self._path}: unpacks to more than the {self._most} bytes expected; get the file again'
+                f'{self._path}: unpacks to more than the {self._most:,} bytes expected; get the file again'
             )
         return content

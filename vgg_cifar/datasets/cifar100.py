@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy
 
+from vgg_cifar.counting import counted
 from vgg_cifar.datasets.archive_members import folders_at, read_members
 from vgg_cifar.datasets.download import cache_folder, download, matches
 from vgg_cifar.datasets.image_data import ImageData
@@ -112,7 +113,8 @@ def _from_binary(files: dict[str, bytes], path: Path, release: Release) -> Conte
     for part, rows in release.rows.items():
         size, found = rows * (2 + IMAGE_BYTES), len(files[f'{part}.bin'])
         if found != size:
-            raise InputError(f'{path}: {part}.bin: found {found} bytes, expected {size}; get it again')
+            has = counted(found, 'byte')
+            raise InputError(f'{path}: {part}.bin: found {has}, expected {size:,}; get it again')
         table = numpy.frombuffer(files[f'{part}.bin'], numpy.uint8).reshape(rows, -1)
         arrays |= _part(part, table[:, 2:], table[:, 1], f'{path}: {part}.bin')
     names = files[NAMES].decode('utf-8', 'replace').split()

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy
 import PIL.Image
 
+from vgg_cifar.counting import counted
 from vgg_cifar.datasets.archive_members import folders_at, read_members
 from vgg_cifar.datasets.published_pickle import read_published_pickle
 from vgg_cifar.errors import InputError, first_line
@@ -64,7 +65,8 @@ def _from_binary(files: dict[str, bytes], path: Path, rows: int) -> Batches:
     for batch in BATCHES:
         found = len(files[f'{batch}.bin'])
         if found != size:
-            raise InputError(f'{path}: {batch}.bin: found {found} bytes, expected {size}; get it again')
+            has = counted(found, 'byte')
+            raise InputError(f'{path}: {batch}.bin: found {has}, expected {size:,}; get it again')
     return {
         batch: numpy.frombuffer(files[f'{batch}.bin'], numpy.uint8).reshape(rows, -1) for batch in BATCHES
     }

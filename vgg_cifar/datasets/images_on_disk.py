@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy
 
+from vgg_cifar.counting import counted
 from vgg_cifar.data_file import image_dtype, read_images
 from vgg_cifar.free_space import require_memory
 from vgg_cifar.hdf5_file import Rows, opened
@@ -120,7 +121,7 @@ class ImagesOnDisk:
         self._slots[unit] = self._slot_of[unit] = slot
 
     def _require_memory(self, images: int) -> None:
-        require_memory(f'{self._path}: {images} images', images * self._image_bytes())
+        require_memory(f'{self._path}: {counted(images, "image")}', images * self._image_bytes())
 
     def _image_bytes(self) -> int:
         return self.dtype.itemsize * int(numpy.prod(self.shape[1:]))

@@ -277,7 +277,7 @@ class StudyFolder:
             each = found.record(name)
             seconds = each.numbers('seconds', 1e-9, 1e6)
             if len(seconds) != rounds:
-                raise each.wrong('seconds', f'a number for each of the {rounds} rounds')
+                raise each.wrong('seconds', f'a number for each of the {counted(rounds, "round")}')
             steps = each.number('steps_per_epoch', 1e-9, 1e12)
             variants[name] = {'label': variant.label, 'steps_per_epoch': steps, 'seconds': seconds}
         if len(variants) != len(list(found)):

@@ -5,6 +5,8 @@ import math
 import chainer
 from chainer.training import Extension, Trainer
 
+from vgg_cifar.counting import counted
+
 
 class Divergence(Extension):
     """Notice that the loss is not finite: `reason` then says so, and is None before."""
@@ -58,8 +60,9 @@ class Chance(Extension):
             self._entries = len(log)
             last = log[-self.patience :]
             if len(last) == self.patience and all(entry['main/accuracy'] <= self.threshold for entry in last):
+                entries = counted(self.patience, 'entry', 'entries')
                 self.reason = (
                     f'training accuracy has been at chance (at most {self.threshold:.3f}) for '
-                    f'{self.patience} entries of the log; try another --lr, or --chance-patience 0 to go on '
+                    f'{entries} of the log; try another --lr, or --chance-patience 0 to go on '
                     'regardless'
                 )
