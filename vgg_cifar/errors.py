@@ -52,6 +52,7 @@ _ADVICE = {
     errno.EACCES: 'allow it, or choose another place',
     errno.EPERM: 'allow it, or choose another place',
     errno.EEXIST: 'move it away, or choose another place',
+    errno.EISDIR: 'move it away, or choose another place',
     errno.ENOTDIR: 'a part of this path is no folder; choose another place',
     errno.ENOENT: 'correct the path',
     errno.ENAMETOOLONG: 'choose a shorter one',

@@ -93,7 +93,7 @@ def test_cudnn_without_its_graphs_is_one_notice_however_often_it_is_asked_for(st
     for _ in range(2):
         assert get_device('0').name == '@cupy:0'
     assert caplog.messages == [
-        "-d 0: cuDNN: live, version 9.19.0, CuPy's own, without its graphs (pip install \"vgg-cifar[gpu]\"); "
+        '-d 0: cuDNN: live, version 9.19.0, CuPy\'s own, without its graphs (pip install "vgg-cifar[gpu]"); '
         'training steps are slower without them, as no layers are fused and no step is captured'
     ]
     *_, dnn = doctor._gpu()
