@@ -2,10 +2,12 @@
 
 import os
 import re
+import shutil
 import stat
 from pathlib import Path
 
 import pytest
+from processes import ROOT
 
 import augment.__main__
 from vgg_cifar import cli
@@ -108,3 +110,31 @@ def test_a_file_where_a_folder_should_be_is_one_line_in_every_command(tmp_path, 
     assert error.startswith(f'{program}: {tmp_path}/file') and error.count('\n') == 1
     assert 'Errno' not in error and 'JSON' not in error
     assert (tmp_path / 'file').read_text() == 'mine' and len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_page_that_has_no_place_is_one_line(tmp_path, monkeypatch, capsys):
+    study = tmp_path / 'study'
+    shutil.copytree(ROOT / 'results' / 'convolution_implementations', study)
+    shutil.rmtree(study / 'figures')
+    (study / 'figures').write_text('mine')
+    assert cli.main(['report', str(study)]) == 2
+    assert capsys.readouterr().err.startswith(f'vgg-cifar: {study}/figures is a file, expected a folder; ')
+    monkeypatch.setattr(os, 'access', lambda *_: False)
+    assert cli.main(['report', str(study)]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f'vgg-cifar: {study}') and 'cannot be written to; allow it' in error
+    assert (study / 'figures').read_text() == 'mine'
+
+
+def test_a_run_that_cannot_be_gone_on_with_where_it_lies_is_one_line(tmp_path, monkeypatch, capsys):
+    run = tmp_path / 'run'
+    command = 'train --model conv_pool --train-size 20 --test-size 10 -b 10'.split()
+    assert cli.main([*command, '-e', '1', '-o', str(run)]) == 0
+    assert f'{run}: finished after 1 epoch, train' in capsys.readouterr().out
+    before = sorted(run.iterdir())
+    monkeypatch.setattr(os, 'access', lambda *_: False)
+    assert cli.main([*command, '-e', '2', '-o', str(run)]) == 2
+    assert capsys.readouterr().err == (
+        f'vgg-cifar: {run} cannot be written to; allow it, or choose another place\n'
+    )
+    assert sorted(run.iterdir()) == before
