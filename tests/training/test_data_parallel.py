@@ -161,7 +161,7 @@ def test_the_first_alone_says_what_is_done(job):
     output = (job / 'output').read_text()
     said_once = (
         '2 processes, each with 10 of the 20 images of a step; the learning rate is as set',
-        f'{job / "whole_batch_norm"}: finished after 1 epochs',
+        f'{job / "whole_batch_norm"}: finished after 1 epoch,',
         f'{job / "own_batch_norm"}: finished after 4 epochs',
     )
     assert [output.count(said) for said in said_once] == [3, 1, 1]
