@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from vgg_cifar.cli import Parser
+from vgg_cifar.arguments import Parser
 from vgg_cifar.counting import counted
 from vgg_cifar.errors import InputError, exit_status
 from vgg_cifar.stop_signals import StopSignals

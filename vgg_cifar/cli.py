@@ -4,9 +4,9 @@ import argparse
 import importlib
 import sys
 from collections.abc import Callable, Container, Sequence
-from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
+from vgg_cifar.arguments import Parser
 from vgg_cifar.errors import exit_status
 from vgg_cifar.stop_signals import StopSignals
 
@@ -25,20 +25,6 @@ VERBS = {
 
 
 DEBUG = 'show the traceback of an error'
-
-
-class Parser(argparse.ArgumentParser):
-    """Parses words as argparse does, but takes no empty word for a path: Path() is the working directory."""
-
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        self.register('type', Path, _path)
-
-
-def _path(text: str) -> Path:
-    if not text:
-        raise argparse.ArgumentTypeError('the path is empty; give a name, or . for the working directory')
-    return Path(text)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -9,6 +9,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from vgg_cifar.atomic import write_json
+from vgg_cifar.counting import counted
 from vgg_cifar.errors import InputError
 from vgg_cifar.foreign_text import drawn, shown
 from vgg_cifar.reporting import figures, tables, verdicts, wording
@@ -198,17 +199,17 @@ def _in_short(
     report, here = folder.study.base, folder.shared
     images = folder.training_images(here)
     share = images * here.epochs / (folder.study.images.training * report.epochs)
-    epochs = f'{here.epochs} epoch{"s" * (here.epochs != 1)}'
+    epochs = counted(here.epochs, 'epoch')
     much = f'{100 * share:.2g} % of what' if share < 0.995 else 'as much as' if share < 1.005 else 'more than'
     early = ': the verdicts are about the beginning of training' if share < 0.2 else ''
     sentences.append(
         f'A run here sees {images:,} training images for {epochs}, {much} a run of the report sees{early}'
     )
-    runs = f'Each variant has {folder.seeds} run{"s" * (folder.seeds != 1)}'
+    runs = f'Each variant has {counted(folder.seeds, "run")}'
     finished, wanted = _finished(folder)
     if finished < wanted:
-        missing = wanted - finished
-        runs = f'Of {wanted} runs, {folder.seeds} of each variant, {missing} are missing or unfinished'
+        missing = counted(wanted - finished, 'is', 'are')
+        runs = f'Of {wanted} runs, {folder.seeds} of each variant, {missing} missing or unfinished'
     sentences.append('; '.join([runs, *_more_seeds(folder)]))
     predicted = [each for section in sections for each in section['predicted']]
     if predicted:
