@@ -1,5 +1,6 @@
 """The work spread over a real cluster: a scheduler and two workers, each a process of its own."""
 
+import collections
 import concurrent.futures
 import contextlib
 import gc
@@ -199,10 +200,11 @@ def test_a_killed_worker_loses_nothing(source, tmp_path, two_workers, images, mo
         assert result.result(60) == 0
     assert contents(out)['X_train'][3] == transforms.apply_copies(images).tobytes()
     assert names(tmp_path) == ['IN.hdf5', 'OUT.hdf5']
-    # Only the block is written twice at which the worker was killed.
-    blocks = two_workers.blocks()
-    assert len(blocks) == 7
-    assert len(set(blocks)) == 6
+    # Only the block is written twice at which the worker was killed, and one that was not recorded yet.
+    blocks = collections.Counter(two_workers.blocks())
+    assert len(blocks) == 6
+    twice = [block for block, count in blocks.items() if count > 1]
+    assert twice in ([(0, 2)], [(48, 2)], [(0, 1), (0, 2)], [(48, 1), (48, 2)])
 
 
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
