@@ -18,7 +18,8 @@ from vgg_cifar.compat import chainer7
 # No test is timed: the machine may be busy.
 hypothesis.settings.register_profile('untimed', deadline=None)
 # Where a failure is expected, its smallest example is of no interest.
-hypothesis.settings.register_profile('no-shrinking', deadline=None, phases=[hypothesis.Phase.generate])
+UNSHRUNK = [hypothesis.Phase.explicit, hypothesis.Phase.generate]
+hypothesis.settings.register_profile('no-shrinking', deadline=None, phases=UNSHRUNK)
 hypothesis.settings.load_profile('untimed')
 
 
