@@ -153,7 +153,7 @@ def functions() -> Iterator[tuple[str, Callable, list[tuple[int, ...]]]]:
     yield 'dropout', lambda x: squared(F.dropout(x, 0.5) - x), [x]
     for name, function, gates in (('lstm', F.n_step_lstm, 4), ('gru', F.n_step_gru, 3)):
         yield (
-            f'{name}',
+            name,
             functools.partial(recurrent, function, gates),
             recurrent_shapes(gates, name == 'lstm'),
         )
@@ -516,19 +516,21 @@ def report(arguments: argparse.Namespace) -> Iterator[Shown]:
     study = by_name['ie598']
     data = load_data(Settings(data='shapes10', train_size=1000, test_size=10, validation_size=0))
     compute = 'float32' if arguments.device == '-1' else 'bfloat16'
-    variants = dict.fromkeys(each for figure in study.figures for each in figure.variants)
+    variants = (each for figure in study.figures for each in figure.variants)
     runs = [study.run(each, 'full', 0, data.source, data.fingerprint, compute) for each in variants]
+    # Figures share runs.
+    runs = list({each.id: each for each in runs}.values())
     found: Shown = {'compute': compute, 'seconds of a step': {}, 'hours': 0.0}
     for each in runs[:1] if arguments.small else runs:
         settings = each.settings
         images = (settings.train_size or 50_000 - settings.validation_size) * (1 + len(settings.augment))
-        steps = settings.epochs * images // settings.batch_size
+        count = settings.epochs * images // settings.batch_size
         here = settings.replace(train_size=None, validation_size=0, test_size=None)
         here = here.replace(batch_size=10) if arguments.small else here
         with failures_in(found, each.id):
             ((seconds,),) = step_times([here], data, arguments.device, 1, 1 if arguments.small else 20)
             found['seconds of a step'][each.id] = seconds
-            found['hours'] += seconds * steps / 3600
+            found['hours'] += seconds * count / 3600
         yield found
 
 

@@ -1,5 +1,6 @@
-"""Python in a process of its own, for what depends on the state of a process."""
+"""Python in a process of its own, for what depends on the state of a process; scripts, imported."""
 
+import importlib.util
 import json
 import os
 import subprocess
@@ -8,6 +9,14 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+
+
+def script(name):
+    """Import one of `scripts`, which are no package."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / 'scripts' / f'{name}.py')
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def python(*arguments, **options):

@@ -1,18 +1,14 @@
 """The networks that scripts/bench_step.py races are the package's own, in whatever form."""
 
-import importlib.util
-
 import chainer
 import chainer.links as L
 import numpy
 import pytest
-from processes import ROOT
+from processes import script
 
 from vgg_cifar import models
 
-SPEC = importlib.util.spec_from_file_location('bench_networks', ROOT / 'scripts' / 'bench_networks.py')
-bench_networks = importlib.util.module_from_spec(SPEC)
-SPEC.loader.exec_module(bench_networks)
+bench_networks = script('bench_networks')
 
 
 class Called(chainer.LinkHook):

@@ -1,18 +1,15 @@
 """A dry run of scripts/check_gpu.py on the CPU."""
 
-import importlib.util
 import json
 import shutil
 import types
 
 import numpy
 import pytest
-from processes import ROOT
+from processes import script
 from small_data_file import save
 
-SPEC = importlib.util.spec_from_file_location('check_gpu', ROOT / 'scripts' / 'check_gpu.py')
-check_gpu = importlib.util.module_from_spec(SPEC)
-SPEC.loader.exec_module(check_gpu)
+check_gpu = script('check_gpu')
 
 
 def dry_run(out, *options):

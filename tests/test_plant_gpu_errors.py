@@ -1,13 +1,9 @@
 """What counts as caught in scripts/plant_gpu_errors.py."""
 
-import importlib.util
-
 import pytest
-from processes import ROOT
+from processes import ROOT, script
 
-SPEC = importlib.util.spec_from_file_location('plant_gpu_errors', ROOT / 'scripts' / 'plant_gpu_errors.py')
-plant_gpu_errors = importlib.util.module_from_spec(SPEC)
-SPEC.loader.exec_module(plant_gpu_errors)
+plant_gpu_errors = script('plant_gpu_errors')
 
 PASSING = 'def test_one(): pass'
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from vgg_cifar import json_file
+from vgg_cifar.counting import counted
 from vgg_cifar.errors import InputError
 from vgg_cifar.json_file import Record
 from vgg_cifar.reporting.pages import link, render
@@ -64,7 +65,7 @@ def _extent(claims: Iterable[dict[str, Any]]) -> str:
         scales.setdefault(_key(claim), set()).add(claim['study']['scale'])
     numbers = sorted(Counter(map(len, scales.values())).items())
     studies = len({study for study, _ in scales})
-    texts = [f'{len(scales)} claims of {studies} {"study" if studies == 1 else "studies"}']
+    texts = [f'{counted(len(scales), "claim")} of {counted(studies, "study", "studies")}']
     texts += [f'{count} of them at {number} scales' for number, count in numbers if number > 1]
     return ', '.join(texts)
 

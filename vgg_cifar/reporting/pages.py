@@ -9,6 +9,7 @@ from typing import Any
 import jinja2
 
 from vgg_cifar.atomic import replacing
+from vgg_cifar.counting import counted
 from vgg_cifar.foreign_text import shown
 from vgg_cifar.reporting import tables, wording
 
@@ -32,7 +33,7 @@ def render(folder: Path, name: str, content: Mapping[str, Any], room: str = ROOM
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    templates.globals |= {'wording': wording, 'tables': tables}
+    templates.globals |= {'wording': wording, 'tables': tables, 'counted': counted}
     templates.filters |= {'shown': shown, 'cell': cell}
     for suffix in ('md', 'html'):
         path = folder / f'{name}.{suffix}'

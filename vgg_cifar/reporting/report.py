@@ -40,7 +40,8 @@ def build(folder: StudyFolder, in_index: bool = False) -> Path:
     folder.check_runs()
     judgements = [judge(folder, claim) for claim in folder.study.claims]
     changes = _changes(folder, judgements)
-    write_json(folder.path / 'claims.json', _claims(folder, judgements, changes))
+    done = _done(folder)
+    write_json(folder.path / 'claims.json', _claims(folder, judgements, changes, done))
     shown_here = [each for each in judgements if folder.shows(each.claim)]
     sections = _sections(folder, judgements)
     timings = _timings(folder)
@@ -53,7 +54,7 @@ def build(folder: StudyFolder, in_index: bool = False) -> Path:
         'left_out': len(judgements) - len(shown_here),
         'called': {figure.id: figure.called or figure.id for figure in folder.study.figures},
         'counts': counts(shown_here),
-        'in_short': _in_short(folder, shown_here, sections, changes),
+        'in_short': _in_short(folder, shown_here, sections, changes, done),
         'sections': sections,
         'elsewhere': [each for each in judgements if not each.claim.figures],
         'rule': verdicts.RULE,
@@ -93,9 +94,11 @@ def _changes(folder: StudyFolder, judgements: list[Judgement]) -> dict[str, list
 
 
 def _claims(
-    folder: StudyFolder, judgements: list[Judgement], changes: Mapping[str, list[dict[str, str]]]
+    folder: StudyFolder,
+    judgements: list[Judgement],
+    changes: Mapping[str, list[dict[str, str]]],
+    done: Mapping[str, int],
 ) -> dict[str, Any]:
-    finished, wanted = _finished(folder)
     return {
         'study': folder.study.id,
         'title': folder.title,
@@ -105,7 +108,7 @@ def _claims(
         'more_seeds': dict(folder.more_seeds),
         'compute': folder.compute,
         'data': folder.data,
-        'runs': {'finished': finished, 'wanted': wanted},
+        'runs': done,
         'left_out': [claim.id for claim in folder.study.claims if not folder.shows(claim)],
         'rule': verdicts.RULE,
         'multiple_comparisons': ' '.join(filter(None, [verdicts.MULTIPLE, _added_seeds(folder)])),
@@ -190,12 +193,13 @@ def _in_short(
     judgements: list[Judgement],
     sections: Sequence[Mapping[str, Any]],
     changes: Mapping[str, Any],
+    done: Mapping[str, int],
 ) -> str:
     """Sum the page up in a few sentences."""
     central = counts([each for each in judgements if each.claim.id in folder.study.central])
-    sentences = [f'{len(judgements)} claims: {wording.counted(counts(judgements))}']
+    sentences = [f'{len(judgements)} claims: {wording.tally(counts(judgements))}']
     if any(central.values()):
-        sentences[0] += f'; among the central ones {wording.counted(central)}'
+        sentences[0] += f'; among the central ones {wording.tally(central)}'
     report, here = folder.study.base, folder.shared
     images = folder.training_images(here)
     share = images * here.epochs / (folder.study.images.training * report.epochs)
@@ -206,10 +210,9 @@ def _in_short(
         f'A run here sees {images:,} training images for {epochs}, {much} a run of the report sees{early}'
     )
     runs = f'Each variant has {counted(folder.seeds, "run")}'
-    finished, wanted = _finished(folder)
-    if finished < wanted:
-        missing = counted(wanted - finished, 'is', 'are')
-        runs = f'Of {wanted} runs, {folder.seeds} of each variant, {missing} missing or unfinished'
+    if done['finished'] < done['wanted']:
+        missing = counted(done['wanted'] - done['finished'], 'is', 'are')
+        runs = f'Of {done["wanted"]} runs, {folder.seeds} of each variant, {missing} missing or unfinished'
     sentences.append('; '.join([runs, *_more_seeds(folder)]))
     predicted = [each for section in sections for each in section['predicted']]
     if predicted:
@@ -224,10 +227,11 @@ def _in_short(
     return '. '.join(sentences) + '.'
 
 
-def _finished(folder: StudyFolder) -> tuple[int, int]:
-    """Return how many of the runs that were asked for are finished, and how many those are."""
+def _done(folder: StudyFolder) -> dict[str, int]:
+    """Return how many of the runs that were asked for are ``finished``, and how many are ``wanted``."""
     runs = folder.all_runs(folder.shown_figures)
-    return sum(folder.run_folder(run.id).result is not None for run in runs), len(runs)
+    finished = sum(folder.run_folder(run.id).result is not None for run in runs)
+    return {'finished': finished, 'wanted': len(runs)}
 
 
 def _more_seeds(folder: StudyFolder) -> list[str]:

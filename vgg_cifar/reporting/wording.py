@@ -5,6 +5,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from vgg_cifar.counting import counted
 from vgg_cifar.foreign_text import shown
 from vgg_cifar.reporting.verdicts import Measured, Verdict
 from vgg_cifar.studies.comparison import MINUS, OVER
@@ -96,8 +97,7 @@ def p_value(measured: Measured) -> str:
 def outcome(measured: Measured) -> str:
     """Say whether the effect lies where it is claimed to."""
     if measured.missing:
-        count = len(measured.missing)
-        return f'{count} run{"s" * (count > 1)} missing'
+        return f'{counted(len(measured.missing), "run")} missing'
     decided = OUTCOMES[measured.holds]
     if measured.needed is None:
         return decided
@@ -130,7 +130,7 @@ def listed(items: Sequence[str]) -> str:
     return ' and '.join(filter(None, [', '.join(items[:-1]), *items[-1:]]))
 
 
-def counted(counts: Mapping[Verdict, int]) -> str:
+def tally(counts: Mapping[Verdict, int]) -> str:
     """Say how many claims have which verdict."""
     return listed([f'{count} {verdict.value}' for verdict, count in counts.items() if count]) or 'none'
 

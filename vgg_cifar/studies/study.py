@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from vgg_cifar.counting import counted
 from vgg_cifar.studies.comparison import Comparison, Quantity, TimeRatio, Timing, Variant
 from vgg_cifar.training.settings import Settings
 from vgg_cifar.training.settings_json import changed, digest
@@ -250,7 +251,7 @@ class Images:
         channels, height, width = shape
         if channels != self.shape[0]:
             return (
-                f'the images have {channels} channel{"s" * (channels != 1)}, expected {self.shape[0]}, as '
+                f'the images have {counted(channels, "channel")}, expected {self.shape[0]}, as '
                 f'{self.title} has'
             )
         if min(height, width) < self.least:

@@ -1,10 +1,9 @@
 """What scripts/check_gpu.py compares on a GPU, compared on the stand-in for one."""
 
-import importlib.util
 import types
-from pathlib import Path
 
 import pytest
+from processes import script
 from test_capture import Replay
 from test_layers_on_gpu import gpu  # noqa: F401
 
@@ -12,10 +11,7 @@ from vgg_cifar.accelerators import cudnn
 from vgg_cifar.accelerators.cudnn import capture
 from vgg_cifar.models import vgg
 
-ROOT = Path(__file__).resolve().parents[3]
-SPEC = importlib.util.spec_from_file_location('check_gpu', ROOT / 'scripts' / 'check_gpu.py')
-check_gpu = importlib.util.module_from_spec(SPEC)
-SPEC.loader.exec_module(check_gpu)
+check_gpu = script('check_gpu')
 
 
 @pytest.fixture(autouse=True)
